@@ -1,0 +1,1 @@
+//! Drop-in CUDA driver over the PTX emulator.
