@@ -3,7 +3,11 @@
 #[allow(dead_code)]
 mod ast;
 mod config;
+mod error;
 mod fault;
+#[allow(dead_code)]
+mod parse;
 
 pub use config::{Approximation, Asynchrony, Checks, Config, DeviceModel, Residency, Schedule};
+pub use error::LoadError;
 pub use fault::{Access, Fault, FaultKind, Faults, Location, SourceLine};
