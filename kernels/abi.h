@@ -1,0 +1,2 @@
+/* Every parameter struct of every kernel: the one input of bindgen (`cargo xtask bindings` writes src/abi.rs from it). */
+#include "layer_norm/layer_norm_params.h"

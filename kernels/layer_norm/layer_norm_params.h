@@ -1,0 +1,113 @@
+/* The arguments of the layer norm kernels. T is the element type in the kernel's name; addresses are of global memory, 0 where an
+ * optional tensor is absent; a stride is the distance of two rows in elements; the elements of a row are contiguous. */
+#ifndef WARPSMITH_LAYER_NORM_PARAMS_H
+#define WARPSMITH_LAYER_NORM_PARAMS_H
+#include <stdint.h>
+
+/* Every block of the backward kernels that sum over rows takes one group of rows; their number depends on the row count alone. */
+enum { LAYER_NORM_MAX_ROW_GROUPS = 128 };
+
+/// Arguments of `layer_norm_fwd_T` and `layer_norm_fwd_T_general`.
+typedef struct {
+    /// [rows, width] T, read.
+    uint64_t input;
+    /// [rows, width] T, read, optional: added to `input` before the norm.
+    uint64_t residual;
+    /// [width] T, read, optional.
+    uint64_t weight;
+    /// [width] T, read, optional.
+    uint64_t bias;
+    /// [rows, width] T, written.
+    uint64_t output;
+    /// [rows, width] T, written, present with `residual`: `input + residual` rounded to T, which is what is normalised.
+    uint64_t sum;
+    /// [rows] f32, written: the mean of each row.
+    uint64_t mean;
+    /// [rows] f32, written: 1 / sqrt(variance + epsilon) of each row.
+    uint64_t rstd;
+    /// Row stride of `input`.
+    int64_t input_stride;
+    /// Row stride of `residual`.
+    int64_t residual_stride;
+    /// Row stride of `output`.
+    int64_t output_stride;
+    /// Row stride of `sum`.
+    int64_t sum_stride;
+    /// Rows.
+    int64_t rows;
+    /// Elements of a row.
+    uint32_t width;
+    /// Threads that share a row: a power of two up to 32, or all threads of the block.
+    uint32_t threads_per_row;
+    /// 1 / width, rounded to nearest.
+    float inverse_width;
+    /// Added to the variance.
+    float epsilon;
+    /// 16-byte vectors of a row that each thread keeps in dynamic shared memory (`_general` alone).
+    uint32_t shared_vectors;
+    /// Zero.
+    uint32_t reserved;
+} LayerNormFwdParams;
+
+/// Arguments of `layer_norm_bwd_T`, `layer_norm_bwd_T_dx` and `layer_norm_bwd_T_columns`.
+typedef struct {
+    /// [rows, width] T, read: the gradient of the output.
+    uint64_t grad_output;
+    /// [rows, width] T, read: what the forward normalised (its `sum` where there was a residual).
+    uint64_t input;
+    /// [width] T, read, optional.
+    uint64_t weight;
+    /// [rows] f32, read, as the forward wrote it.
+    uint64_t mean;
+    /// [rows] f32, read, as the forward wrote it.
+    uint64_t rstd;
+    /// [rows, width] T, read, optional: a gradient that reaches `input` by another way (past the norm), added to `grad_input`.
+    uint64_t grad_sum;
+    /// [rows, width] T, written.
+    uint64_t grad_input;
+    /// [2, row_groups, width] f32, written, optional: for each group of rows the sums of grad_output * xhat, then of grad_output.
+    uint64_t partials;
+    /// Row stride of `grad_output`.
+    int64_t grad_output_stride;
+    /// Row stride of `input`.
+    int64_t input_stride;
+    /// Row stride of `grad_sum`.
+    int64_t grad_sum_stride;
+    /// Row stride of `grad_input`.
+    int64_t grad_input_stride;
+    /// Rows.
+    int64_t rows;
+    /// Elements of a row.
+    uint32_t width;
+    /// Threads that share a row: a power of two up to 32, or all threads of the block.
+    uint32_t threads_per_row;
+    /// Groups of rows: group g takes rows g, g + row_groups, ... in units of the rows that a block holds at once.
+    uint32_t row_groups;
+    /// 1 / width, rounded to nearest.
+    float inverse_width;
+    /// 16-byte vectors of each of the two inputs' rows that each thread keeps in dynamic shared memory (`_dx` alone).
+    uint32_t shared_vectors;
+    /// Zero.
+    uint32_t reserved;
+} LayerNormBwdParams;
+
+/// Arguments of `layer_norm_bwd_T_reduce`.
+typedef struct {
+    /// [2, row_groups, width] f32, read.
+    uint64_t partials;
+    /// [width] T, written, optional.
+    uint64_t grad_weight;
+    /// [width] T, written, optional.
+    uint64_t grad_bias;
+    /// Columns.
+    uint32_t width;
+    /// Groups of rows.
+    uint32_t row_groups;
+} LayerNormBwdReduceParams;
+
+#ifdef __cplusplus
+static_assert(sizeof(LayerNormFwdParams) == 128, "no padding: the launcher hashes and copies the bytes");
+static_assert(sizeof(LayerNormBwdParams) == 128, "no padding: the launcher hashes and copies the bytes");
+static_assert(sizeof(LayerNormBwdReduceParams) == 32, "no padding: the launcher hashes and copies the bytes");
+#endif
+#endif

@@ -1,0 +1,26 @@
+// cp.async: copies from global to shared memory that pass by the registers and complete later, in groups.
+#pragma once
+#include <stdint.h>
+
+namespace ptx {
+
+/// cp.async.cg.shared.global, 16 bytes, around L1. The bytes may be read by this thread after `cp_async_wait`, by the others
+/// of the block after a barrier behind that. Both addresses are multiples of 16.
+/// PTX ISA "Data Movement and Conversion Instructions: cp.async"; sm_80.
+__device__ __forceinline__ void cp_async_16(void* shared, uint64_t global) {
+    uint32_t destination = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(destination), "l"(global) : "memory");
+}
+
+/// cp.async.commit_group: closes this thread's group of copies; an empty group is complete at once.
+/// PTX ISA "cp.async.commit_group"; sm_80.
+__device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+/// cp.async.wait_group: waits until at most `PENDING` of this thread's youngest groups are in flight.
+/// PTX ISA "cp.async.wait_group"; sm_80.
+template <int PENDING>
+__device__ __forceinline__ void cp_async_wait() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+}  // namespace ptx
