@@ -64,8 +64,23 @@ pub(crate) struct Variable {
     pub align: u64,
     /// Declared `.extern`.
     pub is_extern: bool,
-    /// Initial bytes, empty where there is no initialiser.
+    /// Initial bytes; empty where there is no initialiser, and what a shorter one leaves out is zero.
     pub initial: Vec<u8>,
+    /// Addresses inside the initialiser, whose bytes in [`Variable::initial`] are zero until the symbols have a place.
+    pub references: Vec<Reference>,
+}
+
+/// The address of a variable or function as one element of an initialiser, element-sized.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference {
+    /// Byte of the element in the variable.
+    pub offset: u64,
+    /// Bytes of the element.
+    pub size: u64,
+    pub symbol: String,
+    pub addend: i64,
+    /// `generic(symbol)`: the generic address, not the one in the symbol's own state space.
+    pub generic: bool,
 }
 
 /// One instruction.
@@ -113,13 +128,13 @@ pub(crate) enum Operand {
     Float32(u32),
     /// `0d3FF0000000000000`, or a decimal constant with a point: bits of an f64.
     Float64(u64),
-    /// `%tid.x`, `%laneid`, `%clock64`, `WARP_SZ`: predefined, named without the percent sign.
+    /// `%tid.x`, `%laneid`, `%clock64`: predefined, named without the percent sign. (`WARP_SZ` is an integer.)
     Special(String),
     /// A variable or function by name; a name declared in an inner scope carries the flattened name.
     Symbol(String),
     /// A label: index into [`Function::body`], which may be one past its end.
     Label(usize),
-    /// `[base+offset]`.
+    /// `[base+offset]`; also `symbol+offset` without brackets, where `mov` takes an address.
     Address {
         base: Box<Operand>,
         offset: i64,
@@ -130,11 +145,12 @@ pub(crate) enum Operand {
     Pair(Box<Operand>, Box<Operand>),
     /// `_`, a destination that is not wanted.
     Sink,
-    /// `[tensorMap, {%r1, %r2}]` and other addresses with coordinates.
+    /// `[tensorMap, {%r1, %r2}]` and other addresses with coordinates. The base is an [`Operand::Address`] if it has an offset.
     Tensor {
         base: Box<Operand>,
         coordinates: Vec<Operand>,
     },
-    /// `(%r1, %r2)`, the argument and return lists of `call`.
+    /// `(%r1, %r2)`, the argument and return lists of `call`; the labels of the `.branchtargets` that `brx.idx` names, the
+    /// functions of the `.calltargets` that an indirect `call` names. A `.callprototype` stays a [`Operand::Symbol`].
     List(Vec<Operand>),
 }
