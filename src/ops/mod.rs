@@ -1,0 +1,1 @@
+//! The operations, each in a module of its name.
