@@ -1,0 +1,13 @@
+//! `cargo xtask check`: what must hold before a change is merged, besides the tests.
+
+use crate::bindings;
+use crate::setup::cargo_with_nvcc;
+use crate::shell::{Outcome, cargo, run};
+
+/// Formatting, lints, documentation, generated code.
+pub fn check() -> Outcome {
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    run(&mut cargo_with_nvcc(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?)?;
+    run(cargo_with_nvcc(&["doc", "--workspace", "--no-deps"])?.env("RUSTDOCFLAGS", "-D warnings"))?;
+    bindings::check()
+}

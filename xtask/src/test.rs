@@ -1,0 +1,30 @@
+//! `cargo xtask test`: every test, on the emulated device and then through the CUDA driver's interface.
+
+use std::path::PathBuf;
+
+use crate::setup::cargo_with_nvcc;
+use crate::shell::{Outcome, at, remove, root, run};
+
+/// Runs all tests twice where it matters: in the workspace as it is, and the crate's own again with a driver that is the emulator,
+/// so that the code over cudarc runs too. `rest` goes to both.
+pub fn test(rest: &[&str]) -> Outcome {
+    run(cargo_with_nvcc(&["test", "--workspace"])?.args(rest))?;
+    run(&mut cargo_with_nvcc(&["build", "--package", "ptx-emulator-driver"])?)?;
+    let driver = emulated_driver()?;
+    let mut over_driver = cargo_with_nvcc(&["test", "--package", "warpsmith", "--tests"])?;
+    run(over_driver.args(rest).env("LD_LIBRARY_PATH", &driver).env("WARPSMITH_EMULATED_DRIVER", &driver))
+}
+
+/// A folder that holds the drop-in driver under the names that programs load. It is not where cargo puts the library: cargo's folders
+/// are on every test's search path, which must find the machine's own driver.
+fn emulated_driver() -> Outcome<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let folder = target.join("emulated-driver");
+    remove(&folder)?;
+    at(&folder, std::fs::create_dir_all(&folder))?;
+    let library = target.join("debug").join("libptx_emulator_driver.so");
+    for name in ["libcuda.so.1", "libcuda.so"] {
+        at(&library, std::os::unix::fs::symlink(&library, folder.join(name)))?;
+    }
+    Ok(folder)
+}
