@@ -1,5 +1,6 @@
 //! The arguments of the kernels. Written by `cargo xtask bindings` from `kernels/abi.h`; never edited.
 
+/// Every block of the backward kernels that sum over rows takes one group of rows; their number depends on the row count alone.
 pub const LAYER_NORM_MAX_ROW_GROUPS: u32 = 128;
 /// Arguments of `layer_norm_fwd_T` and `layer_norm_fwd_T_general`.
 #[repr(C)]

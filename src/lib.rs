@@ -1,5 +1,6 @@
 //! Hand-written CUDA kernels for training and running transformers.
 
+pub mod abi;
 mod check;
 pub mod device;
 mod element;

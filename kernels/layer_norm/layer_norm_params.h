@@ -4,8 +4,10 @@
 #define WARPSMITH_LAYER_NORM_PARAMS_H
 #include <stdint.h>
 
-/* Every block of the backward kernels that sum over rows takes one group of rows; their number depends on the row count alone. */
-enum { LAYER_NORM_MAX_ROW_GROUPS = 128 };
+enum {
+    /// Every block of the backward kernels that sum over rows takes one group of rows; their number depends on the row count alone.
+    LAYER_NORM_MAX_ROW_GROUPS = 128
+};
 
 /// Arguments of `layer_norm_fwd_T` and `layer_norm_fwd_T_general`.
 typedef struct {
