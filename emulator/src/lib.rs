@@ -6,6 +6,8 @@ mod config;
 mod error;
 mod fault;
 #[allow(dead_code)]
+mod numeric;
+#[allow(dead_code)]
 mod parse;
 
 pub use config::{Approximation, Asynchrony, Checks, Config, DeviceModel, Residency, Schedule};
