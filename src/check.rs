@@ -204,3 +204,145 @@ fn dims_of(tensor: &TensorDesc) -> [(i128, i128); MAX_RANK] {
     }
     dims
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::{Dims, Strides};
+
+    fn tensor(address: u64, shape: &[usize], strides: &[i64], dtype: DType) -> TensorDesc {
+        let (Ok(shape), Ok(strides)) = (Shape::try_from(shape), Strides::try_from(strides)) else {
+            panic!("test tensors have a rank within bounds");
+        };
+        TensorDesc { address, shape, strides, dtype }
+    }
+
+    fn rows(address: u64, shape: [usize; 2], pitch: i64) -> TensorDesc {
+        tensor(address, &shape, &[pitch, 1], DType::F32)
+    }
+
+    /// The address of every byte, in any order.
+    fn bytes(tensor: &TensorDesc) -> Vec<i128> {
+        let mut addresses = vec![i128::from(tensor.address)];
+        for (&n, &stride) in tensor.shape.iter().zip(tensor.strides.iter()) {
+            let step = i128::from(stride) * tensor.dtype.size() as i128;
+            addresses = addresses.iter().flat_map(|a| (0..n as i128).map(move |i| a + i * step)).collect();
+        }
+        addresses.iter().flat_map(|a| (0..tensor.dtype.size() as i128).map(move |i| a + i)).collect()
+    }
+
+    fn share(a: &TensorDesc, b: &TensorDesc) -> bool {
+        let of_b: std::collections::HashSet<_> = bytes(b).into_iter().collect();
+        bytes(a).iter().any(|byte| of_b.contains(byte))
+    }
+
+    #[test]
+    fn interleaved_tensors_do_not_overlap() {
+        // The two halves of the columns of one matrix.
+        assert!(!overlap(&rows(4096, [8, 16], 32), &rows(4096 + 64, [8, 16], 32)));
+        assert!(overlap(&rows(4096, [8, 17], 32), &rows(4096 + 64, [8, 16], 32)));
+        // Q, K and V of one packed [batch 2, length 3, 3, heads 2, dim 4] tensor, as [batch, length, heads, dim].
+        let part = |i: u64| tensor(4096 + i * 32, &[2, 3, 2, 4], &[72, 24, 4, 1], DType::F32);
+        assert!(!overlap(&part(0), &part(1)) && !overlap(&part(2), &part(0)) && overlap(&part(1), &part(1)));
+        // The same with the rows of one of them upside down.
+        let upside_down = tensor(4096 + 64 + 7 * 128, &[8, 16], &[-32, 1], DType::F32);
+        assert!(!overlap(&rows(4096, [8, 16], 32), &upside_down));
+        assert!(overlap(&rows(4096, [8, 17], 32), &upside_down));
+    }
+
+    /// Every pair of small tensors over a few strides and offsets, against the sets of their bytes. A pair that shares
+    /// memory is always found; a pair that does not is never called shared where the strides nest.
+    #[test]
+    fn overlap_agrees_with_the_sets_of_bytes() {
+        let (mut shared, mut apart) = (0, 0);
+        for strides in [[8, 1], [8, -1], [-8, 2], [12, 4], [1, 8]] {
+            for shape in [[1, 1], [3, 2], [2, 4], [4, 1]] {
+                for offset in 0..40 {
+                    let a = tensor(1024, &[3, 2], &[8, 1], DType::F32);
+                    let b = tensor(1024 - 80 + 4 * offset, &shape, &strides, DType::F32);
+                    let c = TensorDesc { address: b.address + 2, dtype: DType::F16, ..b };
+                    for b in [b, c] {
+                        let truth = share(&a, &b);
+                        assert!(!truth || overlap(&a, &b), "{a:?} and {b:?} share bytes");
+                        assert_eq!(overlap(&a, &b), overlap(&b, &a), "{a:?} and {b:?}");
+                        if strides[0] != 12 {
+                            assert_eq!(overlap(&a, &b), truth, "{a:?} and {b:?}");
+                        }
+                        *(if truth { &mut shared } else { &mut apart }) += 1;
+                    }
+                }
+            }
+        }
+        assert!(shared > 100 && apart > 100, "{shared} shared, {apart} apart: the cases are one-sided");
+    }
+
+    #[test]
+    fn outputs_may_overlap_nothing() {
+        let (x, y) = (rows(4096, [4, 8], 8), rows(8192, [4, 8], 8));
+        let (broadcast, beside) = (rows(8192, [4, 8], 0), rows(8192 + 127, [4, 8], 8));
+        let arg = |name, tensor| Arg::new("op", name, tensor);
+        assert_eq!(disjoint(&[arg("y", &y)], &[arg("x", &x)]), Ok(()));
+        let aliasing = |argument, other| Err(Error::Aliasing { op: "op", argument, other });
+        assert_eq!(disjoint(&[arg("y", &x)], &[arg("x", &x)]), aliasing("y", "x"));
+        assert_eq!(disjoint(&[arg("y", &y), arg("z", &beside)], &[arg("x", &x)]), aliasing("z", "y"));
+        assert_eq!(disjoint(&[arg("y", &broadcast)], &[]), aliasing("y", "y"));
+        assert_eq!(disjoint(&[arg("y", &x)], &[arg("x", &broadcast)]), Ok(()));
+    }
+
+    #[test]
+    fn every_check_names_operation_argument_and_both_sides() {
+        let good = rows(4096, [4, 8], 8);
+        let arg = |tensor: &TensorDesc, f: fn(Arg<'_>) -> Result<Arg<'_>>| f(Arg::new("op", "x", tensor)).map(drop);
+        let text = |tensor: TensorDesc, f: fn(Arg<'_>) -> Result<Arg<'_>>| arg(&tensor, f).unwrap_err().to_string();
+        let pitch = TensorDesc { strides: Dims::from([9, 1]), ..good };
+
+        assert_eq!(
+            arg(&good, |x| x.sound()?.rank(2)?.shape([4, 8])?.dtype(DType::F32)?.contiguous()?.aligned(16)),
+            Ok(())
+        );
+        assert_eq!(arg(&pitch, |x| x.sound()?.unit_inner_stride()?.strides_within(9)), Ok(()));
+        // One row: its pitch is never used.
+        assert_eq!(arg(&rows(4096, [1, 8], 77), |x| x.contiguous()), Ok(()));
+
+        for (text, expected) in [
+            (text(good, |x| x.rank(3)), "op: the shape of `x` is [4, 8], expected 3 dimensions"),
+            (text(good, |x| x.shape([8, 4])), "op: the shape of `x` is [4, 8], expected [8, 4]"),
+            (text(good, |x| x.dtype(DType::Bf16)), "op: `x` holds f32, expected bf16"),
+            (text(pitch, |x| x.contiguous()), "op: the strides of `x` are [9, 1], expected [8, 1] (no gaps)"),
+            (
+                text(tensor(4096, &[4, 8], &[8, 2], DType::F32), |x| x.unit_inner_stride()),
+                "op: the strides of `x` are [8, 2], expected 1 along the last dimension",
+            ),
+            (
+                text(pitch, |x| x.strides_within(8)),
+                "op: the strides of `x` are [9, 1], expected each of them from 0 to 8",
+            ),
+            (text(rows(4098, [4, 8], 8), |x| x.sound()), "op: the address 0x1002 of `x` is not a multiple of 4"),
+            (text(rows(4104, [4, 8], 8), |x| x.aligned(16)), "op: the address 0x1008 of `x` is not a multiple of 16"),
+            (text(rows(0, [4, 8], 8), |x| x.sound()), "op: `x` has elements but a null address"),
+            (
+                text(rows(4096, [4, 0], 8), |x| x.sound()),
+                "op: the shape of `x` is [4, 0], expected at least one element",
+            ),
+            (
+                text(tensor(4096, &[4, 8], &[1], DType::F32), |x| x.sound()),
+                "op: the strides of `x` are [1], expected one for each of the 2 dimensions",
+            ),
+            (
+                text(rows(4096, [usize::MAX, 2], 2), |x| x.sound()),
+                "op: the number of elements of `x` is 18446744073709551615, and at most 9223372036854775807 can be indexed",
+            ),
+            (
+                text(good, |x| x.elements_at_most(31)),
+                "op: the number of elements of `x` is 32, and at most 31 can be indexed",
+            ),
+            (
+                text(good, |x| x.extent_at_most(1, "the width", 7)),
+                "op: the width of `x` is 8, and at most 7 can be indexed",
+            ),
+            (text(good, |x| x.workspace(129)), "op: the workspace has 128 bytes and 129 are needed"),
+        ] {
+            assert_eq!(text, expected);
+        }
+    }
+}

@@ -230,3 +230,45 @@ impl<D: Device, T: Element> fmt::Debug for ViewMut<'_, D, T> {
         write!(f, "ViewMut<{}>{:?} by {:?}", T::DTYPE, self.shape(), self.strides())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contiguous_strides_count_from_the_innermost_dimension() {
+        assert_eq!(*Shape::from([2, 3, 4]).contiguous_strides(), [12, 4, 1]);
+        assert_eq!(*Shape::from([]).contiguous_strides(), []);
+        assert_eq!(Shape::from([]).elements(), 1);
+        assert_eq!(Shape::from([2, 0, usize::MAX]).elements(), 0);
+        assert_eq!(Shape::from([2, usize::MAX]).checked_elements(), None);
+        assert!(Shape::try_from([1; MAX_RANK + 1].as_slice()).is_err());
+    }
+
+    #[test]
+    fn a_layout_lies_inside_its_buffer() {
+        let strided =
+            |offset, shape: [usize; 2], strides: [i64; 2]| Layout::strided(100, offset, shape.into(), strides.into());
+        assert!(Layout::whole(24, [2, 3, 4].into()).is_ok());
+        assert!(matches!(Layout::whole(25, [2, 3, 4].into()), Err(Error::Shape { .. })));
+        // The last element of 10 rows of 4, 10 apart, from 6 on, is 6 + 90 + 3 = 99.
+        assert!(strided(6, [10, 4], [10, 1]).is_ok());
+        assert!(matches!(strided(7, [10, 4], [10, 1]), Err(Error::Shape { .. })));
+        // Backwards from 99, the last is 99 - 90 - 3 = 6; from 92 on it would be -1.
+        assert!(strided(99, [10, 4], [-10, -1]).is_ok());
+        assert!(matches!(strided(92, [10, 4], [-10, -1]), Err(Error::Shape { .. })));
+        // Neither the products nor the offset can wrap round.
+        assert!(strided(0, [usize::MAX, 2], [i64::MAX, 1]).is_err());
+        assert!(strided(usize::MAX, [1, 1], [1, 1]).is_err());
+        // Nothing is read through a tensor without elements.
+        assert!(strided(0, [0, 4], [i64::MAX, 1]).is_ok());
+        assert!(matches!(Layout::strided(9, 0, [3].into(), [1, 1].into()), Err(Error::Stride { .. })));
+    }
+
+    #[test]
+    fn a_description_adds_the_offset_in_bytes() {
+        let layout = Layout { offset: 3, shape: [2, 2].into(), strides: [-4, 1].into() };
+        let tensor = layout.describe::<half::bf16>(1000);
+        assert_eq!((tensor.address, tensor.dtype, tensor.span()), (1006, DType::Bf16, Some((-8, 4))));
+    }
+}
