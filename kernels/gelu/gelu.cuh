@@ -39,22 +39,20 @@ struct Erf {
 
     /// Phi(x), given exp(-x^2/2).
     ///
-    /// For t = |x|: Phi(-t) = exp(-t^2/2) * w * P(w) with w = 1 / (1 + 0.3 t), P a minimax polynomial of the relative error on
-    /// 0 <= t <= 14.6, where a float underflows.
+    /// For t = |x|: Phi(-t) = exp(-t^2/2) * w * P(w) with w = 1 / (1 + c t), P a minimax polynomial of the relative error from 0,
+    /// or from 1 for float, to 14.6, where a float underflows.
     static __device__ __forceinline__ float distribution(float x, float gaussian) {
-        const float denominator = fmaf(fabsf(x), 0.3f, 1.0f);
-        float w = ptx::rcp_approx(denominator);
+        constexpr float C = FULL ? 0.325f : 0.3f;
+        const float w = ptx::rcp_approx(fmaf(fabsf(x), C, 1.0f));
         float p;
         if constexpr (FULL) {
-            p = fmaf(-0.02062496f, w, 0.11244400f);
-            p = fmaf(p, w, -0.22823403f);
-            p = fmaf(p, w, 0.19181282f);
-            p = fmaf(p, w, -0.07944797f);
-            p = fmaf(p, w, 0.09617054f);
-            p = fmaf(p, w, 0.07838469f);
-            p = fmaf(p, w, 0.11023654f);
-            p = fmaf(p, w, 0.11957167f);
-            p = fmaf(p, w, 0.11968670f);
+            p = fmaf(0.04229385f, w, -0.14153322f);
+            p = fmaf(p, w, 0.12288417f);
+            p = fmaf(p, w, -0.00024490f);
+            p = fmaf(p, w, 0.10378360f);
+            p = fmaf(p, w, 0.11328527f);
+            p = fmaf(p, w, 0.12991650f);
+            p = fmaf(p, w, 0.12964551f);
         } else {
             p = fmaf(-0.07662311f, w, 0.21461747f);
             p = fmaf(p, w, -0.01533511f);
@@ -65,7 +63,7 @@ struct Erf {
         const float lower = gaussian * (p * w);
         float phi = x < 0.0f ? lower : 1.0f - lower;
         if constexpr (FULL) {
-            // Near zero Phi is about a half, which the rounding errors of the tail's formula would spoil.
+            // Below 1, Phi is 1/2 + x Q(x^2): the rounding errors of the tail's formula would spoil so large a result.
             const float square = x * x;
             float slope = fmaf(-9.2342539e-6f, square, 1.1526991e-4f);
             slope = fmaf(slope, square, -1.1872577e-3f);

@@ -8,7 +8,7 @@ enum {
     /* Threads of every block. */
     GELU_THREADS = 256,
     /* 16-byte vectors of each tensor that a thread of a plain kernel handles. */
-    GELU_VECTORS = 2,
+    GELU_VECTORS = 4,
     /* Columns that a block of the reduce kernel sums: one warp wide. */
     GELU_REDUCE_COLUMNS = 32
 };
