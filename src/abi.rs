@@ -1,5 +1,187 @@
 //! The arguments of the kernels. Written by `cargo xtask bindings` from `kernels/abi.h`; never edited.
 
+/// Threads of every block.
+pub const GELU_THREADS: u32 = 256;
+/// 16-byte vectors of each tensor that a thread of a plain kernel handles.
+pub const GELU_VECTORS: u32 = 4;
+/// Arguments of `gelu_fwd_FORM_T`: tensors without gaps, no bias.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GeluFwdParams {
+    /// [count] T, read.
+    pub input: u64,
+    /// [count] T, written.
+    pub output: u64,
+    /// Elements.
+    pub count: u64,
+    /// Elements before the first 16-byte boundary.
+    pub head: u64,
+    /// 16-byte vectors from there; 0 where input and output do not share their boundaries. The rest goes element by element.
+    pub vectors: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GeluFwdParams"][::core::mem::size_of::<GeluFwdParams>() - 40usize];
+    ["Alignment of GeluFwdParams"][::core::mem::align_of::<GeluFwdParams>() - 8usize];
+    ["Offset of field: GeluFwdParams::input"][::core::mem::offset_of!(GeluFwdParams, input) - 0usize];
+    ["Offset of field: GeluFwdParams::output"][::core::mem::offset_of!(GeluFwdParams, output) - 8usize];
+    ["Offset of field: GeluFwdParams::count"][::core::mem::offset_of!(GeluFwdParams, count) - 16usize];
+    ["Offset of field: GeluFwdParams::head"][::core::mem::offset_of!(GeluFwdParams, head) - 24usize];
+    ["Offset of field: GeluFwdParams::vectors"][::core::mem::offset_of!(GeluFwdParams, vectors) - 32usize];
+};
+/// Arguments of `gelu_bwd_FORM_T`: tensors without gaps, no bias.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GeluBwdParams {
+    /// [count] T, read: the gradient of the output.
+    pub grad_output: u64,
+    /// [count] T, read: the input of the forward.
+    pub input: u64,
+    /// [count] T, written.
+    pub grad_input: u64,
+    /// Elements.
+    pub count: u64,
+    /// Elements before the first 16-byte boundary.
+    pub head: u64,
+    /// 16-byte vectors from there; 0 where the three tensors do not share their boundaries. The rest goes element by element.
+    pub vectors: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GeluBwdParams"][::core::mem::size_of::<GeluBwdParams>() - 48usize];
+    ["Alignment of GeluBwdParams"][::core::mem::align_of::<GeluBwdParams>() - 8usize];
+    ["Offset of field: GeluBwdParams::grad_output"][::core::mem::offset_of!(GeluBwdParams, grad_output) - 0usize];
+    ["Offset of field: GeluBwdParams::input"][::core::mem::offset_of!(GeluBwdParams, input) - 8usize];
+    ["Offset of field: GeluBwdParams::grad_input"][::core::mem::offset_of!(GeluBwdParams, grad_input) - 16usize];
+    ["Offset of field: GeluBwdParams::count"][::core::mem::offset_of!(GeluBwdParams, count) - 24usize];
+    ["Offset of field: GeluBwdParams::head"][::core::mem::offset_of!(GeluBwdParams, head) - 32usize];
+    ["Offset of field: GeluBwdParams::vectors"][::core::mem::offset_of!(GeluBwdParams, vectors) - 40usize];
+};
+/// How the general kernels share `[rows, width]` among blocks: a block is `threads_per_row` threads wide and the rest high, each\n thread has one 16-byte vector's worth of columns, and block (x, y) takes column tile x of the y-th `rows_per_block` rows.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GeluTiles {
+    /// Rows.
+    pub rows: i64,
+    /// Rows of a block.
+    pub rows_per_block: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// A power of two from 1 to 32.
+    pub threads_per_row: u32,
+    /// Not 0 where every row of every tensor, and the bias, begins at a multiple of 16 bytes.
+    pub vectorised: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GeluTiles"][::core::mem::size_of::<GeluTiles>() - 32usize];
+    ["Alignment of GeluTiles"][::core::mem::align_of::<GeluTiles>() - 8usize];
+    ["Offset of field: GeluTiles::rows"][::core::mem::offset_of!(GeluTiles, rows) - 0usize];
+    ["Offset of field: GeluTiles::rows_per_block"][::core::mem::offset_of!(GeluTiles, rows_per_block) - 8usize];
+    ["Offset of field: GeluTiles::width"][::core::mem::offset_of!(GeluTiles, width) - 16usize];
+    ["Offset of field: GeluTiles::threads_per_row"][::core::mem::offset_of!(GeluTiles, threads_per_row) - 20usize];
+    ["Offset of field: GeluTiles::vectorised"][::core::mem::offset_of!(GeluTiles, vectorised) - 24usize];
+    ["Offset of field: GeluTiles::reserved"][::core::mem::offset_of!(GeluTiles, reserved) - 28usize];
+};
+/// Arguments of `gelu_fwd_FORM_T_general`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GeluFwdGeneralParams {
+    /// [rows, width] T, read.
+    pub input: u64,
+    /// [width] T, read, optional: added to each row before the GELU.
+    pub bias: u64,
+    /// [rows, width] T, written.
+    pub output: u64,
+    /// Row stride of `input`.
+    pub input_stride: i64,
+    /// Row stride of `output`.
+    pub output_stride: i64,
+    /// Who does what.
+    pub tiles: GeluTiles,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GeluFwdGeneralParams"][::core::mem::size_of::<GeluFwdGeneralParams>() - 72usize];
+    ["Alignment of GeluFwdGeneralParams"][::core::mem::align_of::<GeluFwdGeneralParams>() - 8usize];
+    ["Offset of field: GeluFwdGeneralParams::input"][::core::mem::offset_of!(GeluFwdGeneralParams, input) - 0usize];
+    ["Offset of field: GeluFwdGeneralParams::bias"][::core::mem::offset_of!(GeluFwdGeneralParams, bias) - 8usize];
+    ["Offset of field: GeluFwdGeneralParams::output"][::core::mem::offset_of!(GeluFwdGeneralParams, output) - 16usize];
+    ["Offset of field: GeluFwdGeneralParams::input_stride"]
+        [::core::mem::offset_of!(GeluFwdGeneralParams, input_stride) - 24usize];
+    ["Offset of field: GeluFwdGeneralParams::output_stride"]
+        [::core::mem::offset_of!(GeluFwdGeneralParams, output_stride) - 32usize];
+    ["Offset of field: GeluFwdGeneralParams::tiles"][::core::mem::offset_of!(GeluFwdGeneralParams, tiles) - 40usize];
+};
+/// Arguments of `gelu_bwd_FORM_T_general`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GeluBwdGeneralParams {
+    /// [rows, width] T, read: the gradient of the output.
+    pub grad_output: u64,
+    /// [rows, width] T, read: the input of the forward.
+    pub input: u64,
+    /// [width] T, read, optional: the bias of the forward.
+    pub bias: u64,
+    /// [rows, width] T, written.
+    pub grad_input: u64,
+    /// [row blocks, width] f32, written, optional: the sum of the unrounded `grad_input` over the rows of each block.
+    pub partials: u64,
+    /// Row stride of `grad_output`.
+    pub grad_output_stride: i64,
+    /// Row stride of `input`.
+    pub input_stride: i64,
+    /// Row stride of `grad_input`.
+    pub grad_input_stride: i64,
+    /// Who does what.
+    pub tiles: GeluTiles,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GeluBwdGeneralParams"][::core::mem::size_of::<GeluBwdGeneralParams>() - 96usize];
+    ["Alignment of GeluBwdGeneralParams"][::core::mem::align_of::<GeluBwdGeneralParams>() - 8usize];
+    ["Offset of field: GeluBwdGeneralParams::grad_output"]
+        [::core::mem::offset_of!(GeluBwdGeneralParams, grad_output) - 0usize];
+    ["Offset of field: GeluBwdGeneralParams::input"][::core::mem::offset_of!(GeluBwdGeneralParams, input) - 8usize];
+    ["Offset of field: GeluBwdGeneralParams::bias"][::core::mem::offset_of!(GeluBwdGeneralParams, bias) - 16usize];
+    ["Offset of field: GeluBwdGeneralParams::grad_input"]
+        [::core::mem::offset_of!(GeluBwdGeneralParams, grad_input) - 24usize];
+    ["Offset of field: GeluBwdGeneralParams::partials"]
+        [::core::mem::offset_of!(GeluBwdGeneralParams, partials) - 32usize];
+    ["Offset of field: GeluBwdGeneralParams::grad_output_stride"]
+        [::core::mem::offset_of!(GeluBwdGeneralParams, grad_output_stride) - 40usize];
+    ["Offset of field: GeluBwdGeneralParams::input_stride"]
+        [::core::mem::offset_of!(GeluBwdGeneralParams, input_stride) - 48usize];
+    ["Offset of field: GeluBwdGeneralParams::grad_input_stride"]
+        [::core::mem::offset_of!(GeluBwdGeneralParams, grad_input_stride) - 56usize];
+    ["Offset of field: GeluBwdGeneralParams::tiles"][::core::mem::offset_of!(GeluBwdGeneralParams, tiles) - 64usize];
+};
+/// Arguments of `gelu_bwd_T_reduce`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GeluBwdReduceParams {
+    /// [row_blocks, width] f32, read.
+    pub partials: u64,
+    /// [width] T, written: the sums over `row_blocks`.
+    pub grad_bias: u64,
+    /// Rows of `partials`.
+    pub row_blocks: u32,
+    /// Elements of a row.
+    pub width: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GeluBwdReduceParams"][::core::mem::size_of::<GeluBwdReduceParams>() - 24usize];
+    ["Alignment of GeluBwdReduceParams"][::core::mem::align_of::<GeluBwdReduceParams>() - 8usize];
+    ["Offset of field: GeluBwdReduceParams::partials"][::core::mem::offset_of!(GeluBwdReduceParams, partials) - 0usize];
+    ["Offset of field: GeluBwdReduceParams::grad_bias"]
+        [::core::mem::offset_of!(GeluBwdReduceParams, grad_bias) - 8usize];
+    ["Offset of field: GeluBwdReduceParams::row_blocks"]
+        [::core::mem::offset_of!(GeluBwdReduceParams, row_blocks) - 16usize];
+    ["Offset of field: GeluBwdReduceParams::width"][::core::mem::offset_of!(GeluBwdReduceParams, width) - 20usize];
+};
 /// Every block of the backward kernels that sum over rows takes one group of rows; their number depends on the row count alone.
 pub const LAYER_NORM_MAX_ROW_GROUPS: u32 = 128;
 /// Arguments of `layer_norm_fwd_T` and `layer_norm_fwd_T_general`.
@@ -183,6 +365,76 @@ const _: () = {
     ["Offset of field: LayerNormBwdReduceParams::row_groups"]
         [::core::mem::offset_of!(LayerNormBwdReduceParams, row_groups) - 28usize];
 };
+const _: () = assert!(
+    size_of::<GeluFwdParams>()
+        == size_of::<u64>() + size_of::<u64>() + size_of::<u64>() + size_of::<u64>() + size_of::<u64>(),
+    "GeluFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GeluFwdParams {}
+
+const _: () = assert!(
+    size_of::<GeluBwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>(),
+    "GeluBwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GeluBwdParams {}
+
+const _: () = assert!(
+    size_of::<GeluTiles>()
+        == size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "GeluTiles has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GeluTiles {}
+
+const _: () = assert!(
+    size_of::<GeluFwdGeneralParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<GeluTiles>(),
+    "GeluFwdGeneralParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GeluFwdGeneralParams {}
+
+const _: () = assert!(
+    size_of::<GeluBwdGeneralParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<GeluTiles>(),
+    "GeluBwdGeneralParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GeluBwdGeneralParams {}
+
+const _: () = assert!(
+    size_of::<GeluBwdReduceParams>() == size_of::<u64>() + size_of::<u64>() + size_of::<u32>() + size_of::<u32>(),
+    "GeluBwdReduceParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GeluBwdReduceParams {}
+
 const _: () = assert!(
     size_of::<LayerNormFwdParams>()
         == size_of::<u64>()

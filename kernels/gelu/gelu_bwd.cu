@@ -3,6 +3,7 @@
 // Two reads and one write of every element. For grad_bias each block of a general kernel adds up its own rows, in a fixed order,
 // and the reduce kernel adds up the blocks. How many blocks there are depends on the shape alone, so the same input gives the
 // same bits on every card.
+#include "common/columns.cuh"
 #include "common/vec.cuh"
 #include "gelu/gelu.cuh"
 #include "gelu/gelu_params.h"
@@ -134,31 +135,14 @@ __device__ __forceinline__ void bwd_general(const GeluBwdGeneralParams& params) 
     }
 }
 
-/// A block is one warp wide and eight high: lane c sums column c, warp w the row blocks w, w + 8, and so on.
+/// grad_bias: a block adds up `ColumnSum::COLUMNS` columns of the partial sums.
 template <typename T>
 __device__ __forceinline__ void bwd_reduce(const GeluBwdReduceParams& params) {
-    constexpr uint32_t WARPS = GELU_THREADS / GELU_REDUCE_COLUMNS;
-    __shared__ float sums[WARPS][GELU_REDUCE_COLUMNS];
-    const uint32_t lane = threadIdx.x % GELU_REDUCE_COLUMNS;
-    const uint32_t warp = threadIdx.x / GELU_REDUCE_COLUMNS;
-    const uint64_t column = static_cast<uint64_t>(blockIdx.x) * GELU_REDUCE_COLUMNS + lane;
-    float sum = 0.0f;
-    if (column < params.width) {
-#pragma unroll 4
-        for (uint32_t block = warp; block < params.row_blocks; block += WARPS) {
-            const uint64_t index = static_cast<uint64_t>(block) * params.width + column;
-            sum += __uint_as_float(ptx::load_4(params.partials + index * sizeof(float)));
-        }
-    }
-    sums[warp][lane] = sum;
-    __syncthreads();
-    if (warp == 0 && column < params.width) {
-        float total = 0.0f;
-#pragma unroll
-        for (uint32_t i = 0; i < WARPS; ++i) {
-            total += sums[i][lane];
-        }
-        store_element<T>(params.grad_bias + column * sizeof(T), total);
+    __shared__ ColumnSum::Smem smem;
+    const uint32_t column = blockIdx.x * ColumnSum::COLUMNS + threadIdx.x % ColumnSum::COLUMNS;
+    const float sum = column_sum(params.partials, params.row_blocks, params.width, column, smem);
+    if (threadIdx.x < ColumnSum::COLUMNS && column < params.width) {
+        store_element<T>(params.grad_bias + static_cast<uint64_t>(column) * sizeof(T), sum);
     }
 }
 
@@ -205,11 +189,11 @@ gelu_bwd_tanh_f16_general(const __grid_constant__ GeluBwdGeneralParams params) {
 extern "C" __global__ void __launch_bounds__(GELU_THREADS)
 gelu_bwd_tanh_bf16_general(const __grid_constant__ GeluBwdGeneralParams params) { bwd_general<Tanh<Bf16>, Bf16>(params); }
 
-extern "C" __global__ void __launch_bounds__(GELU_THREADS)
+extern "C" __global__ void __launch_bounds__(ColumnSum::THREADS)
 gelu_bwd_f32_reduce(const __grid_constant__ GeluBwdReduceParams params) { bwd_reduce<float>(params); }
 
-extern "C" __global__ void __launch_bounds__(GELU_THREADS)
+extern "C" __global__ void __launch_bounds__(ColumnSum::THREADS)
 gelu_bwd_f16_reduce(const __grid_constant__ GeluBwdReduceParams params) { bwd_reduce<F16>(params); }
 
-extern "C" __global__ void __launch_bounds__(GELU_THREADS)
+extern "C" __global__ void __launch_bounds__(ColumnSum::THREADS)
 gelu_bwd_bf16_reduce(const __grid_constant__ GeluBwdReduceParams params) { bwd_reduce<Bf16>(params); }

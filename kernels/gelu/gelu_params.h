@@ -5,12 +5,10 @@
 #include <stdint.h>
 
 enum {
-    /* Threads of every block. */
+    /// Threads of every block.
     GELU_THREADS = 256,
-    /* 16-byte vectors of each tensor that a thread of a plain kernel handles. */
-    GELU_VECTORS = 4,
-    /* Columns that a block of the reduce kernel sums: one warp wide. */
-    GELU_REDUCE_COLUMNS = 32
+    /// 16-byte vectors of each tensor that a thread of a plain kernel handles.
+    GELU_VECTORS = 4
 };
 
 /// Arguments of `gelu_fwd_FORM_T`: tensors without gaps, no bias.

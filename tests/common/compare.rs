@@ -219,12 +219,6 @@ pub fn assert_bits_equal<T: Float>(name: &str, cols: usize, got: &[T], expected:
     // Widening to f64 keeps every bit that matters: sign, value, infinities; and NaN is compared as NaN.
     let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
     if let Some(i) = (0..got.len()).find(|&i| !same(got[i].to_f64(), expected[i].to_f64())) {
-        panic!(
-            "{name}: bits differ at [{}, {}]: got {:?}, expected {:?}",
-            i / cols,
-            i % cols,
-            got[i],
-            expected[i]
-        );
+        panic!("{name}: bits differ at [{}, {}]: got {:?}, expected {:?}", i / cols, i % cols, got[i], expected[i]);
     }
 }
