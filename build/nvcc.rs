@@ -40,13 +40,18 @@ impl Nvcc {
         Ok(Self { path: path.to_owned(), version, host: OnceLock::new() })
     }
 
+    /// A program that comes with this nvcc: beside it, beside what it links to, or else on PATH.
     fn tool(&self, name: &str) -> PathBuf {
-        self.path.with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        let real = self.path.canonicalize().unwrap_or_default();
+        let beside = [&self.path, &real].map(|nvcc| nvcc.with_file_name(&name));
+        beside.into_iter().find(|path| path.is_file()).unwrap_or_else(|| name.into())
     }
 
     /// The real architectures that this toolkit assembles for, such as `sm_80`.
     pub fn architectures(&self) -> Result<Vec<String>, String> {
-        Ok(run(Command::new(&self.path).arg("--list-gpu-code"))?.lines().map(|line| line.trim().to_owned()).collect())
+        let (list, _) = run(Command::new(&self.path).arg("--list-gpu-code"))?;
+        Ok(list.lines().map(|line| line.trim().to_owned()).collect())
     }
 
     /// Compiles `source` (relative to `package`) for one virtual architecture and returns the PTX as it ships, but for its
@@ -62,12 +67,17 @@ impl Nvcc {
                 command.args(["-Xcompiler", "/Zc:preprocessor"]);
             }
         }
-        run(command.arg(source).arg("-o").arg(out))?;
+        let (_, said) = run(command.arg(source).arg("-o").arg(out))?;
+        if said.contains("warning") {
+            return Err(said);
+        }
         let text = std::fs::read_to_string(out).map_err(|e| format!("{}: {e}", out.display()))?;
         Ok(ptx::portable(&text, package))
     }
 
     /// Assembles PTX for one real architecture. Runs in the folder of both files, so that no path gets into the machine code.
+    /// Silence is the only success: ptxas calls a `wgmma` that it serialises or a `setmaxnreg` that it ignores a mere "info", and
+    /// either is a kernel that does not do what its source says.
     pub fn assemble(&self, folder: &Path, ptx: &str, arch: &str, cubin: &str) -> Result<(), String> {
         let mut command = Command::new(self.tool("ptxas"));
         command.current_dir(folder).args([
@@ -78,7 +88,8 @@ impl Nvcc {
             "-o",
             cubin,
         ]);
-        run(&mut command).map(drop)
+        let (text, said) = run(&mut command)?;
+        if text.is_empty() && said.is_empty() { Ok(()) } else { Err(format!("{command:?}\n{text}{said}")) }
     }
 }
 
@@ -89,15 +100,13 @@ fn host_compiler() -> Result<cc::Tool, String> {
     tool.map_err(|e| format!("nvcc needs the host's C++ compiler: {e}"))
 }
 
-/// Runs a compiler. Anything that it says against our code is a failure, also when it calls it a warning: a serialised `wgmma` or
-/// an ignored `setmaxnreg` ("Potential Performance Loss") is a kernel that does not do what its source says.
-fn run(command: &mut Command) -> Result<String, String> {
+/// Runs a tool and gives back its standard output and what it said besides.
+fn run(command: &mut Command) -> Result<(String, String), String> {
     let shown = format!("{command:?}");
     let output = command.output().map_err(|e| format!("{shown}\n{e}"))?;
-    let (said, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let refused = [&said, &complaint].iter().any(|t| t.contains("warning") || t.contains("Potential Performance Loss"));
-    if !output.status.success() || refused {
-        return Err(format!("{shown}\n{said}{complaint}{}", output.status));
+    let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.success() {
+        return Ok((text.into_owned(), said.into_owned()));
     }
-    Ok(said.into_owned())
+    Err(format!("{shown}\n{text}{said}{}", output.status))
 }
