@@ -9,6 +9,8 @@ mod fault;
 mod numeric;
 #[allow(dead_code)]
 mod parse;
+#[allow(dead_code)]
+mod shadow;
 
 pub use config::{Approximation, Asynchrony, Checks, Config, DeviceModel, Residency, Schedule};
 pub use error::LoadError;

@@ -1,0 +1,151 @@
+//! What is remembered of each word or byte.
+
+/// A cell that nothing has written.
+pub(super) const UNWRITTEN: u32 = 0;
+/// The time of a cell that was written by strong accesses alone: ordered before everything.
+pub(super) const WRITTEN: u32 = 1;
+/// The last time that an access may have; the marks come after it.
+pub(super) const LAST: u32 = u32::MAX - 2;
+/// The destination of an asynchronous copy.
+pub(super) const IN_FLIGHT: u32 = u32::MAX - 1;
+/// A word whose bytes differ in what happened to them: see the byte layer.
+pub(super) const BYTEWISE: u32 = u32::MAX;
+
+/// Program counters above this one are reported as this one.
+const PC_LIMIT: u32 = (1 << 21) - 1;
+
+/// The author of a write: warp, lane and program counter in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Writer(pub(super) u32);
+
+impl Writer {
+    #[inline(always)]
+    pub(super) fn new(warp: u32, lane: u32, pc: u32) -> Self {
+        Self(pc.min(PC_LIMIT) << 11 | warp << 5 | lane)
+    }
+
+    pub(super) fn warp(self) -> u32 {
+        self.0 >> 5 & 63
+    }
+
+    pub(super) fn lane(self) -> u32 {
+        self.0 & 31
+    }
+
+    pub(super) fn pc(self) -> u32 {
+        self.0 >> 11
+    }
+}
+
+/// The lanes of one warp that touched a cell since the warp's lanes last met: the latest, and some other one (or the latest
+/// again). More need not be remembered, since one of two is always another lane than the one that asks. The program
+/// counter is the latest's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lanes(pub(super) u32);
+
+impl Lanes {
+    #[inline(always)]
+    pub(super) fn new(lane: u32, pc: u32) -> Self {
+        Self(pc.min(PC_LIMIT) << 10 | lane << 5 | lane)
+    }
+
+    /// The same after an access by one more lane.
+    #[inline(always)]
+    pub(super) fn and_then(self, lane: u32, pc: u32) -> Self {
+        let other = if self.latest() == lane { self.other() } else { self.latest() };
+        Self(pc.min(PC_LIMIT) << 10 | other << 5 | lane)
+    }
+
+    #[inline(always)]
+    pub(super) fn latest(self) -> u32 {
+        self.0 & 31
+    }
+
+    #[inline(always)]
+    pub(super) fn other(self) -> u32 {
+        self.0 >> 5 & 31
+    }
+
+    pub(super) fn pc(self) -> u32 {
+        self.0 >> 10
+    }
+}
+
+/// The last access of one kind to each cell.
+#[derive(Default)]
+pub(super) struct Track {
+    /// When; 0 for never.
+    pub(super) time: Vec<u32>,
+    /// By whom: a [`Writer`] or [`Lanes`].
+    pub(super) who: Vec<u32>,
+    /// The greatest of the times.
+    pub(super) latest: u32,
+}
+
+impl Track {
+    fn new(cells: usize) -> Self {
+        Self { time: vec![0; cells], who: vec![0; cells], latest: 0 }
+    }
+}
+
+/// Cells of one size.
+pub(super) struct Layer {
+    cells: usize,
+    /// The last plain write to each cell.
+    pub(super) write: Track,
+    /// The last accesses to each cell by each warp; empty until a warp makes its first one.
+    pub(super) reads: Vec<Track>,
+    pub(super) strong_reads: Vec<Track>,
+    pub(super) strong_writes: Vec<Track>,
+}
+
+/// The accesses that are remembered for each warp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    StrongRead,
+    StrongWrite,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Read, Self::StrongRead, Self::StrongWrite];
+}
+
+impl Layer {
+    pub(super) fn new(cells: usize, warps: usize) -> Self {
+        let tracks = || (0..warps).map(|_| Track::default()).collect();
+        Self { cells, write: Track::new(cells), reads: tracks(), strong_reads: tracks(), strong_writes: tracks() }
+    }
+
+    pub(super) fn tracks(&self, kind: Kind) -> &[Track] {
+        match kind {
+            Kind::Read => &self.reads,
+            Kind::StrongRead => &self.strong_reads,
+            Kind::StrongWrite => &self.strong_writes,
+        }
+    }
+
+    /// The track of a warp, ready for its cells.
+    #[inline(always)]
+    pub(super) fn track(&mut self, kind: Kind, warp: usize) -> &mut Track {
+        let cells = self.cells;
+        let track = match kind {
+            Kind::Read => &mut self.reads[warp],
+            Kind::StrongRead => &mut self.strong_reads[warp],
+            Kind::StrongWrite => &mut self.strong_writes[warp],
+        };
+        if track.time.len() != cells {
+            *track = Track::new(cells);
+        }
+        track
+    }
+
+    /// Forgets all times, for when the clock starts again.
+    pub(super) fn forget(&mut self) {
+        let tracks = self.reads.iter_mut().chain(&mut self.strong_reads).chain(&mut self.strong_writes);
+        for track in tracks.chain([&mut self.write]) {
+            track.time.fill(0);
+            track.latest = 0;
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The exact look at the cells of one access, where the quick one does not settle it.
+
+use super::cells::{BYTEWISE, IN_FLIGHT, Kind, LAST, Lanes, Layer, UNWRITTEN, WRITTEN, Writer};
+use super::order::Order;
+use super::{Conflict, Earlier, Hazard, SharedShadow, Strong, WarpAccess, lanes};
+
+/// What an access does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Party {
+    Load,
+    Store,
+    /// `cp.async`, at its issue.
+    Copy,
+    Strong(Strong),
+}
+
+impl Party {
+    fn reads(self) -> bool {
+        matches!(self, Self::Load | Self::Strong(Strong::Load | Strong::Atomic))
+    }
+
+    fn writes(self) -> bool {
+        !matches!(self, Self::Load | Self::Strong(Strong::Load))
+    }
+
+    fn is_strong(self) -> bool {
+        matches!(self, Self::Strong(_))
+    }
+
+    /// The hazard after an earlier write.
+    fn after_write(self) -> Hazard {
+        if self.writes() { Hazard::WriteAfterWrite } else { Hazard::ReadAfterWrite }
+    }
+}
+
+/// One lane's access to one cell.
+struct Look<'a> {
+    order: &'a Order,
+    party: Party,
+    /// The lane, and where its instruction stands.
+    by: Writer,
+    now: u32,
+    /// Whether two lanes of a store write the same value.
+    same: &'a dyn Fn(usize, usize) -> bool,
+}
+
+impl Order {
+    /// Whether a plain write of this time by this author is ordered before the next access of a lane. Marks are not.
+    #[inline(always)]
+    pub(super) fn is_ordered(&self, by: Writer, time: u32, author: u32) -> bool {
+        let author = Writer(author);
+        let (warp, other) = (by.warp() as usize, author.warp() as usize);
+        if time > LAST {
+            return false;
+        }
+        if warp != other {
+            return time <= self.known(warp, other);
+        }
+        by.lane() == author.lane() || time <= self.known_lane(warp, by.lane() as usize, author.lane() as usize)
+    }
+}
+
+impl Look<'_> {
+    /// The conflict with what happened to a cell before.
+    fn conflict(&self, layer: &Layer, cell: usize) -> Option<(Hazard, Option<Earlier>)> {
+        self.with_write(layer, cell).or_else(|| {
+            let unordered = |kind: Kind, hazard: Hazard| {
+                layer.tracks(kind).iter().enumerate().find_map(|(warp, track)| {
+                    let (time, who) = (*track.time.get(cell)?, *track.who.get(cell)?);
+                    self.unordered_lane(warp, time, Lanes(who)).map(|earlier| (hazard, Some(earlier)))
+                })
+            };
+            let by_reads = || {
+                let strong =
+                    || if self.party.is_strong() { None } else { unordered(Kind::StrongRead, Hazard::WriteAfterRead) };
+                self.party.writes().then(|| unordered(Kind::Read, Hazard::WriteAfterRead).or_else(strong)).flatten()
+            };
+            let by_writes = || {
+                let hazard = self.party.after_write();
+                (!self.party.is_strong()).then(|| unordered(Kind::StrongWrite, hazard)).flatten()
+            };
+            by_writes().or_else(by_reads)
+        })
+    }
+
+    fn with_write(&self, layer: &Layer, cell: usize) -> Option<(Hazard, Option<Earlier>)> {
+        let (time, who) = (*layer.write.time.get(cell)?, Writer(*layer.write.who.get(cell)?));
+        let earlier = Earlier { warp: who.warp(), lane: who.lane(), pc: who.pc() };
+        match time {
+            UNWRITTEN => self.party.reads().then_some((Hazard::Uninitialised, None)),
+            WRITTEN => None,
+            IN_FLIGHT => Some((Hazard::InFlight, Some(earlier))),
+            _ if self.order.is_ordered(self.by, time, who.0) => None,
+            // Another lane of the same store.
+            _ if time == self.now && (self.same)(self.by.lane() as usize, who.lane() as usize) => None,
+            _ => Some((self.party.after_write(), Some(earlier))),
+        }
+    }
+
+    /// The lane of a warp whose access to a cell is not ordered before this one.
+    fn unordered_lane(&self, warp: usize, time: u32, lanes: Lanes) -> Option<Earlier> {
+        let own = self.by.warp() as usize;
+        let lane = if warp != own {
+            (time > self.order.known(own, warp)).then_some(lanes.latest())
+        } else {
+            let me = self.by.lane();
+            // The time is the latest lane's. The other one's is not kept, but it lies after the last meeting of all lanes;
+            // if the two have met apart from the rest since then, nothing is claimed.
+            let met = self.order.known(own, own);
+            let known = |lane: u32| self.order.known_lane(own, me as usize, lane as usize);
+            let latest = lanes.latest() != me && time > known(lanes.latest());
+            let other = lanes.other() != me && time > met && known(lanes.other()) == met;
+            if latest { Some(lanes.latest()) } else { other.then_some(lanes.other()) }
+        };
+        lane.map(|lane| Earlier { warp: warp as u32, lane, pc: lanes.pc() })
+    }
+
+    /// Remembers the access.
+    fn record(&self, layer: &mut Layer, cell: usize) {
+        let (warp, lane, pc) = (self.by.warp() as usize, self.by.lane(), self.by.pc());
+        let met = self.order.known(warp, warp);
+        let mut touch = |kind: Kind| {
+            let track = layer.track(kind, warp);
+            let (Some(time), Some(who)) = (track.time.get_mut(cell), track.who.get_mut(cell)) else { return };
+            *who = if *time <= met { Lanes::new(lane, pc).0 } else { Lanes(*who).and_then(lane, pc).0 };
+            *time = self.now;
+            track.latest = self.now;
+        };
+        match self.party {
+            Party::Load => touch(Kind::Read),
+            Party::Strong(Strong::Load) => touch(Kind::StrongRead),
+            Party::Strong(Strong::Store | Strong::Atomic) => {
+                touch(Kind::StrongWrite);
+                // No plain write to be ordered with, but initialised.
+                if let Some(time) = layer.write.time.get_mut(cell)
+                    && *time == UNWRITTEN
+                {
+                    *time = WRITTEN;
+                }
+            }
+            Party::Store | Party::Copy => {
+                let (Some(time), Some(who)) = (layer.write.time.get_mut(cell), layer.write.who.get_mut(cell)) else {
+                    return;
+                };
+                *time = if self.party == Party::Copy { IN_FLIGHT } else { self.now };
+                *who = self.by.0;
+                layer.write.latest = self.now;
+            }
+        }
+    }
+}
+
+impl SharedShadow {
+    /// Checks and records an access, lane by lane and cell by cell.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn examine(
+        &mut self,
+        access: WarpAccess<'_>,
+        party: Party,
+        same: &dyn Fn(usize, usize) -> bool,
+        conflicts: &mut Vec<Conflict>,
+    ) {
+        for lane in lanes(access.mask) {
+            let by = Writer::new(access.warp, lane as u32, access.pc);
+            let (address, end) = (access.addresses[lane], access.addresses[lane] + u64::from(access.bytes));
+            let mut found = None;
+            let mut at = address;
+            while at < end {
+                let word = (at >> 2) as usize;
+                let stop = end.min((at & !3) + 4);
+                let is_whole = stop - at == 4;
+                let is_bytewise = self.words.write.time.get(word) == Some(&BYTEWISE);
+                if !is_whole && !is_bytewise {
+                    self.split(word);
+                }
+                let look = Look { order: &self.order, party, by, now: self.now, same };
+                match &mut self.bytes {
+                    Some(bytes) if !is_whole || is_bytewise => {
+                        for byte in at..stop {
+                            let conflict = look.conflict(bytes, byte as usize);
+                            found = found.or(conflict.map(|conflict| (byte, conflict)));
+                            look.record(bytes, byte as usize);
+                        }
+                        // A write of the whole word makes it one again.
+                        if is_whole && matches!(party, Party::Store | Party::Copy) {
+                            look.record(&mut self.words, word);
+                        }
+                    }
+                    _ => {
+                        found = found.or(look.conflict(&self.words, word).map(|conflict| (at, conflict)));
+                        look.record(&mut self.words, word);
+                    }
+                }
+                at = stop;
+            }
+            if let Some((address, (hazard, earlier))) = found {
+                let is_wanted =
+                    if hazard == Hazard::Uninitialised { self.checks.uninitialised } else { self.checks.races };
+                if is_wanted {
+                    conflicts.push(Conflict { lane: lane as u32, address, hazard, earlier });
+                }
+            }
+        }
+    }
+
+    /// Makes the bytes of a word cells of their own.
+    fn split(&mut self, word: usize) {
+        let (words, warps) = (&mut self.words, self.order.warps());
+        let bytes = self.bytes.get_or_insert_with(|| Box::new(Layer::new(words.write.time.len() * 4, warps)));
+        let (Some(&time), Some(&who)) = (words.write.time.get(word), words.write.who.get(word)) else { return };
+        bytes.write.time[word * 4..][..4].fill(time);
+        bytes.write.who[word * 4..][..4].fill(who);
+        words.write.time[word] = BYTEWISE;
+        for kind in Kind::ALL {
+            for warp in 0..warps {
+                let from = &words.tracks(kind)[warp];
+                let (Some(&time), Some(&who)) = (from.time.get(word), from.who.get(word)) else { continue };
+                let to = bytes.track(kind, warp);
+                for byte in word * 4..word * 4 + 4 {
+                    if time > to.time[byte] {
+                        (to.time[byte], to.who[byte]) = (time, who);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The race detector of a block's shared memory.
+//!
+//! A happens-before detector in the manner of FastTrack: for each word the last plain write, for each word and warp the last
+//! read, and for each warp what it knows of every other. All shared accesses of a block are numbered in the order in which
+//! the emulator runs them; that number is the clock. An earlier access of another warp is ordered if a barrier (or a
+//! release and an acquire) has told of its number. Lanes of one warp are ordered by `bar.warp.sync` and by the barriers of
+//! the block alone: shuffles, votes, `ldmatrix` and `mma` order nothing, although they run in lockstep.
+//!
+//! * The destination of a `cp.async` is in flight from its issue to the wait of the thread that issued it. After the wait it
+//!   counts as written by that thread at that moment, so other threads still need a barrier.
+//! * Strong accesses (atomic, volatile, relaxed, acquire, release) do not race with one another, but with plain ones they do.
+//!   A fence before a strong write and one after a strong read of the same address order what lies around them; the whole
+//!   warp counts as the releasing and acquiring party.
+//! * Two lanes of one store instruction may write the same value to one address, not different ones.
+//! * The word is the unit as long as accesses cover whole words, the byte elsewhere, so neighbours never raise an alarm.
+
+mod cells;
+mod examine;
+mod order;
+#[cfg(test)]
+mod tests;
+
+use crate::config::Checks;
+use cells::{IN_FLIGHT, LAST, Lanes, Layer, Writer};
+use examine::Party;
+use order::Order;
+
+/// What is wrong with an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Hazard {
+    ReadAfterWrite,
+    WriteAfterRead,
+    WriteAfterWrite,
+    /// The bytes belong to an asynchronous copy that has not been waited for.
+    InFlight,
+    /// Nothing has written what is read.
+    Uninitialised,
+}
+
+impl Hazard {
+    /// For reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ReadAfterWrite => "read after write",
+            Self::WriteAfterRead => "write after read",
+            Self::WriteAfterWrite => "write after write",
+            Self::InFlight => "in flight",
+            Self::Uninitialised => "uninitialised",
+        }
+    }
+}
+
+/// The earlier side of a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Earlier {
+    pub warp: u32,
+    pub lane: u32,
+    pub pc: u32,
+}
+
+/// One lane's conflict; its first one where an access has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Conflict {
+    /// The later lane, of the warp that was given.
+    pub lane: u32,
+    /// The byte.
+    pub address: u64,
+    pub hazard: Hazard,
+    /// Who was there before; `None` for an uninitialised read.
+    pub earlier: Option<Earlier>,
+}
+
+/// One instruction of one warp on shared memory. Addresses are byte offsets in the block's shared memory, in bounds and
+/// multiples of the size.
+#[derive(Clone, Copy)]
+pub(crate) struct WarpAccess<'a> {
+    pub warp: u32,
+    pub pc: u32,
+    /// The lanes that access.
+    pub mask: u32,
+    pub addresses: &'a [u64; 32],
+    /// Bytes of one lane's access: 1, 2, 4, 8 or 16.
+    pub bytes: u32,
+}
+
+/// Semantics of a strong access.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ordering {
+    pub acquire: bool,
+    pub release: bool,
+}
+
+/// What a strong access does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strong {
+    /// `ld.volatile`, `ld.relaxed`, `ld.acquire`.
+    Load,
+    /// `st.volatile`, `st.relaxed`, `st.release`.
+    Store,
+    /// `atom`, `red`.
+    Atomic,
+}
+
+/// The detector of one resident block.
+pub(crate) struct SharedShadow {
+    checks: Checks,
+    /// The number of the last access.
+    now: u32,
+    order: Order,
+    words: Layer,
+    /// The bytes of words that are marked for it.
+    bytes: Option<Box<Layer>>,
+}
+
+fn lanes(mask: u32) -> impl Iterator<Item = usize> {
+    (0..32).filter(move |lane| mask >> lane & 1 == 1)
+}
+
+impl SharedShadow {
+    /// For `bytes` of shared memory and `warps` warps (at most 64).
+    pub(crate) fn new(bytes: u32, warps: u32, checks: Checks) -> Self {
+        let warps = warps.max(1) as usize;
+        let words = Layer::new(bytes.div_ceil(16) as usize * 4, warps);
+        let mut shadow = Self { checks, now: 0, order: Order::new(warps), words, bytes: None };
+        shadow.restart();
+        shadow
+    }
+
+    /// Makes it ready for another block: nothing is written, and everything earlier is ordered.
+    pub(crate) fn restart(&mut self) {
+        // The clock goes on from block to block, so that no time needs to be cleared but those of writes, until it is half
+        // run down: then everything starts again.
+        if self.now == 0 || self.now > LAST / 2 {
+            self.now = cells::WRITTEN;
+            self.words.forget();
+            self.bytes = None;
+        }
+        self.words.write.time.fill(cells::UNWRITTEN);
+        self.order.restart(self.now);
+    }
+
+    fn tick(&mut self) -> u32 {
+        self.now = (self.now + 1).min(LAST);
+        self.now
+    }
+
+    /// A plain load, `ldmatrix` included: each lane that gives a row's address reads it.
+    #[inline]
+    pub(crate) fn load(&mut self, access: WarpAccess<'_>, conflicts: &mut Vec<Conflict>) {
+        self.tick();
+        let left = match access.bytes {
+            _ if self.has_strong_writes(access.warp as usize) => access.mask,
+            4 => self.load_words::<1>(access),
+            8 => self.load_words::<2>(access),
+            16 => self.load_words::<4>(access),
+            _ => access.mask,
+        };
+        if left != 0 {
+            self.examine(WarpAccess { mask: left, ..access }, Party::Load, &|_, _| true, conflicts);
+        }
+    }
+
+    /// A plain store. `same` says whether two lanes that address the same bytes store the same value; it is asked for no
+    /// other lanes.
+    #[inline]
+    pub(crate) fn store(
+        &mut self,
+        access: WarpAccess<'_>,
+        same: impl Fn(usize, usize) -> bool,
+        conflicts: &mut Vec<Conflict>,
+    ) {
+        self.tick();
+        let warp = access.warp as usize;
+        let left = match access.bytes {
+            _ if self.has_strong_writes(warp) || self.has_strong_reads(warp) => access.mask,
+            4 => self.store_words::<1>(access),
+            8 => self.store_words::<2>(access),
+            16 => self.store_words::<4>(access),
+            _ => access.mask,
+        };
+        if left != 0 {
+            self.examine(WarpAccess { mask: left, ..access }, Party::Store, &same, conflicts);
+        }
+    }
+
+    /// A strong access.
+    pub(crate) fn strong(
+        &mut self,
+        access: WarpAccess<'_>,
+        kind: Strong,
+        ordering: Ordering,
+        conflicts: &mut Vec<Conflict>,
+    ) {
+        let now = self.tick();
+        let warp = access.warp as usize;
+        if kind != Strong::Store {
+            lanes(access.mask).for_each(|lane| self.order.observe(warp, access.addresses[lane], ordering));
+        }
+        self.examine(access, Party::Strong(kind), &|_, _| true, conflicts);
+        if kind != Strong::Load {
+            let atomic = kind == Strong::Atomic;
+            for lane in lanes(access.mask) {
+                self.order.publish(warp, access.addresses[lane], ordering, atomic, now);
+            }
+        }
+    }
+
+    /// The destinations of `cp.async`: they conflict as a store does, and are in flight from now on.
+    pub(crate) fn copy_issued(&mut self, access: WarpAccess<'_>, conflicts: &mut Vec<Conflict>) {
+        self.tick();
+        self.examine(access, Party::Copy, &|_, _| false, conflicts);
+    }
+
+    /// The wait of the thread that issued the copies: it has written their destinations now.
+    pub(crate) fn copy_completed(&mut self, warp: u32, mask: u32, addresses: &[u64; 32], bytes: u32) {
+        let now = self.tick();
+        self.words.write.latest = now;
+        for lane in lanes(mask) {
+            let first = (addresses[lane] >> 2) as usize;
+            for cell in first..first + (bytes as usize).div_ceil(4) {
+                let (Some(time), Some(who)) = (self.words.write.time.get_mut(cell), self.words.write.who.get(cell))
+                else {
+                    return;
+                };
+                // Only its own copy: a faulty kernel may have issued another one to the same place.
+                let author = Writer(*who);
+                if *time == IN_FLIGHT && (author.warp(), author.lane()) == (warp, lane as u32) {
+                    *time = now;
+                }
+            }
+        }
+    }
+
+    /// A warp arrives at a barrier of the block, to wait or not.
+    pub(crate) fn barrier_arrive(&mut self, id: u32, warp: u32) {
+        self.order.barrier_arrive(id as usize, warp as usize, self.now);
+    }
+
+    /// The barrier completes: those of the warps that wait there know what all know that arrived.
+    pub(crate) fn barrier_complete(&mut self, id: u32, waiting: u32) {
+        self.order.barrier_complete(id as usize, waiting, self.now);
+    }
+
+    /// `bar.warp.sync`: the lanes of the mask have met.
+    pub(crate) fn warp_sync(&mut self, warp: u32, mask: u32) {
+        self.order.warp_sync(warp as usize, mask, self.now);
+    }
+
+    /// `membar` or `fence` that acquires and releases, at block scope or wider.
+    pub(crate) fn fence(&mut self, warp: u32) {
+        self.order.fence(warp as usize, self.now);
+    }
+
+    fn has_strong_writes(&self, warp: usize) -> bool {
+        self.words.strong_writes.iter().any(|track| track.latest > self.order.floor(warp))
+    }
+
+    fn has_strong_reads(&self, warp: usize) -> bool {
+        self.words.strong_reads.iter().any(|track| track.latest > self.order.floor(warp))
+    }
+
+    /// Whole words, `N` a lane: records what is in order, and gives the lanes that need a closer look.
+    #[inline(always)]
+    fn load_words<const N: usize>(&mut self, access: WarpAccess<'_>) -> u32 {
+        let WarpAccess { warp, pc, mask, addresses, .. } = access;
+        let (floor, met) = (self.order.floor(warp as usize), self.order.known(warp as usize, warp as usize));
+        let now = self.now;
+        self.words.track(cells::Kind::Read, warp as usize).latest = now;
+        let Layer { write, reads, .. } = &mut self.words;
+        let reads = &mut reads[warp as usize];
+        let mut left = 0;
+        for lane in lanes(mask) {
+            let first = (addresses[lane] >> 2) as usize;
+            let (Some(written), Some(author), Some(time), Some(who)) = (
+                chunk::<N>(&write.time, first),
+                chunk::<N>(&write.who, first),
+                chunk_mut::<N>(&mut reads.time, first),
+                chunk_mut::<N>(&mut reads.who, first),
+            ) else {
+                continue;
+            };
+            // Written, and not after what everyone is known to have done; marks are greater than any time.
+            let mut fine = true;
+            for cell in 0..N {
+                fine &= written[cell].wrapping_sub(1) < floor;
+            }
+            let by = Writer::new(warp, lane as u32, 0);
+            if !fine && !(0..N).all(|cell| written[cell] != 0 && self.order.is_ordered(by, written[cell], author[cell]))
+            {
+                left |= 1 << lane;
+                continue;
+            }
+            let (alone, lane) = (Lanes::new(lane as u32, pc), lane as u32);
+            for cell in 0..N {
+                who[cell] = if time[cell] <= met { alone.0 } else { Lanes(who[cell]).and_then(lane, pc).0 };
+                time[cell] = now;
+            }
+        }
+        left
+    }
+
+    /// The same for stores, where no strong access is near.
+    #[inline(always)]
+    fn store_words<const N: usize>(&mut self, access: WarpAccess<'_>) -> u32 {
+        let WarpAccess { warp, pc, mask, addresses, .. } = access;
+        let (floor, met) = (self.order.floor(warp as usize), self.order.known(warp as usize, warp as usize));
+        let now = self.now;
+        let mut left = 0;
+        for (other, reads) in self.words.reads.iter().enumerate() {
+            let known = self.order.known(warp as usize, other);
+            if reads.latest <= known {
+                continue;
+            }
+            let is_own = other == warp as usize;
+            for lane in lanes(mask) {
+                let first = (addresses[lane] >> 2) as usize;
+                let (Some(time), Some(who)) = (chunk::<N>(&reads.time, first), chunk::<N>(&reads.who, first)) else {
+                    continue;
+                };
+                let mut fine = true;
+                for cell in 0..N {
+                    fine &= time[cell] <= known;
+                }
+                // A thread may write what it alone has read.
+                let alone = Lanes::new(lane as u32, 0).0;
+                let mine = || is_own && (0..N).all(|cell| time[cell] <= met || who[cell] & 0x3ff == alone);
+                left |= u32::from(!fine && !mine()) << lane;
+            }
+        }
+        self.words.write.latest = now;
+        let write = &mut self.words.write;
+        for lane in lanes(mask & !left) {
+            let first = (addresses[lane] >> 2) as usize;
+            let (Some(time), Some(who)) =
+                (chunk_mut::<N>(&mut write.time, first), chunk_mut::<N>(&mut write.who, first))
+            else {
+                continue;
+            };
+            let mut fine = true;
+            for cell in 0..N {
+                fine &= time[cell] <= floor;
+            }
+            let by = Writer::new(warp, lane as u32, pc);
+            if fine || (0..N).all(|cell| time[cell] == 0 || self.order.is_ordered(by, time[cell], who[cell])) {
+                *time = [now; N];
+                *who = [by.0; N];
+            } else {
+                left |= 1 << lane;
+            }
+        }
+        left
+    }
+}
+
+#[inline(always)]
+fn chunk<const N: usize>(cells: &[u32], first: usize) -> Option<&[u32; N]> {
+    cells.get(first..first + N)?.try_into().ok()
+}
+
+#[inline(always)]
+fn chunk_mut<const N: usize>(cells: &mut [u32], first: usize) -> Option<&mut [u32; N]> {
+    cells.get_mut(first..first + N)?.try_into().ok()
+}
