@@ -2,6 +2,7 @@
 
 mod bindings;
 mod check;
+mod measure;
 mod setup;
 mod shell;
 mod test;
@@ -13,7 +14,8 @@ const USAGE: &str = "cargo xtask TASK
   setup      installs nvcc into .cuda/ (needs g++ and python3-pip, neither a GPU nor a driver)
   test       every test: on the emulator, over the drop-in driver, and on a GPU where there is one
   check      formatting, clippy and rustdoc without warnings, generated bindings fresh
-  bindings   writes src/abi.rs from kernels/abi.h";
+  bindings   writes src/abi.rs from kernels/abi.h
+  measure    nvcc seconds and peak memory of each kernel file, image bytes of each architecture";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::test(rest),
         ["check"] => check::check(),
         ["bindings"] => bindings::write(),
+        ["measure"] => measure::measure(),
         ["bindings", "--check"] => bindings::check(),
         _ => Err(USAGE.to_owned()),
     };
