@@ -69,7 +69,7 @@ pub struct GeluTiles {
     pub width: u32,
     /// A power of two from 1 to 32.
     pub threads_per_row: u32,
-    /// Not 0 where every row of every tensor, and the bias, begins at a multiple of 16 bytes.
+    /// Not 0 where every row of every `[rows, width]` tensor begins at a multiple of 16 bytes.
     pub vectorised: u32,
     /// Zero.
     pub reserved: u32,
