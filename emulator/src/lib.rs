@@ -11,6 +11,8 @@ mod numeric;
 mod parse;
 #[allow(dead_code)]
 mod shadow;
+#[allow(dead_code)]
+mod traffic;
 
 pub use config::{Approximation, Asynchrony, Checks, Config, DeviceModel, Residency, Schedule};
 pub use error::LoadError;
