@@ -55,8 +55,10 @@ fn programs(arguments: &[&str]) -> Outcome<Vec<(String, PathBuf)>> {
     let mut programs = Vec::new();
     for line in text.lines() {
         let message: serde_json::Value = serde_json::from_str(line).map_err(|e| format!("cargo's messages: {e}"))?;
+        // `cargo bench` builds the library's unit tests, too: they belong to the tests alone.
+        let wanted = arguments[0] == "test" || message["target"]["kind"][0] == "bench";
         if let (Some(name), Some(program)) = (message["target"]["name"].as_str(), message["executable"].as_str())
-            && message["profile"]["test"] == true
+            && wanted
         {
             programs.push((name.to_owned(), program.into()));
         }
@@ -77,8 +79,8 @@ fn add(program: &Path, to: &Path) -> Outcome<u64> {
 
 /// The newest version of glibc that a program's symbols are bound to, as readelf (which comes with g++) lists them.
 fn newest_glibc(program: &Path) -> Outcome<(u32, u32)> {
-    let mut command = Command::new("readelf");
-    let text = show(command.args(["--wide", "--version-info"]).arg(program).stderr(Stdio::inherit()))?;
+    let output = Command::new("readelf").args(["--wide", "--version-info"]).arg(program).output();
+    let text = String::from_utf8_lossy(&output.map_err(|e| format!("readelf: {e}"))?.stdout).into_owned();
     let versions = text.split("Name: GLIBC_").skip(1).filter_map(|rest| {
         let (major, rest) = rest.split_once('.')?;
         let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
