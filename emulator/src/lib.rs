@@ -1,19 +1,33 @@
 //! Runs PTX on the CPU under adversarial schedules, with a race detector and a profiler's counters.
 
-#[allow(dead_code)]
 mod ast;
 mod config;
+mod counters;
+mod decode;
+mod emulator;
 mod error;
+mod exec;
 mod fault;
+mod isa;
+mod lanes;
+mod launch;
+mod memory;
+mod module;
 #[allow(dead_code)]
 mod numeric;
-#[allow(dead_code)]
 mod parse;
+mod program;
+mod random;
+mod sched;
 #[allow(dead_code)]
 mod shadow;
-#[allow(dead_code)]
-mod traffic;
 
 pub use config::{Approximation, Asynchrony, Checks, Config, DeviceModel, Residency, Schedule};
+pub use counters::{Class, Counters};
+pub use emulator::Emulator;
 pub use error::LoadError;
 pub use fault::{Access, Fault, FaultKind, Faults, Location, SourceLine};
+pub use launch::{Launch, LaunchError};
+pub use memory::MemoryError;
+pub use module::{Kernel, Module};
+pub use program::KernelParam;

@@ -1,3 +1,1 @@
 //! The operations, each in a module of its name.
-
-pub mod gelu;

@@ -1,0 +1,163 @@
+//! Branches, calls, barriers, fences.
+
+use super::decoder::{Decoder, Symbol};
+use super::moves::operands;
+use super::types::{Modifiers, Type};
+use crate::ast::{Instruction, Operand};
+use crate::counters::Class;
+use crate::program::{Barrier, BarrierAction, Members, Op};
+
+type Result<T = ()> = std::result::Result<T, String>;
+
+pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
+    decoder.class = Class::Control;
+    match instruction.opcode.as_str() {
+        "bra" => {
+            m.take("uni");
+            let [Operand::Label(label)] = operands(instruction)? else { return Err("a label is missing".to_owned()) };
+            decoder.push(Op::Branch(*label as u32));
+        }
+        "brx" => {
+            m.take("idx");
+            m.take("uni");
+            let [index, Operand::List(labels)] = operands(instruction)? else {
+                return Err("labels are missing".to_owned());
+            };
+            let index = decoder.source32(index, Type::Unsigned(32))?;
+            let label = |operand: &Operand| match operand {
+                Operand::Label(label) => Ok(*label as u32),
+                _ => Err("a branch target that is no label".to_owned()),
+            };
+            decoder.push(Op::BranchIndexed(index, labels.iter().map(label).collect::<Result<_>>()?));
+        }
+        "ret" => {
+            m.take("uni");
+            decoder.push(if decoder.function.is_entry { Op::Exit } else { Op::Return });
+        }
+        "exit" => decoder.push(Op::Exit),
+        "trap" | "brkpt" => decoder.push(Op::Trap),
+        "bar" | "barrier" => return barrier(decoder, instruction, m),
+        "membar" => {
+            m.take_any(&["cta", "gl", "sys"]).ok_or("a scope is missing")?;
+            fence(decoder);
+        }
+        "fence" => {
+            m.take_any(&["sc", "acq_rel", "acquire", "release"]);
+            m.take_any(&["cta", "cluster", "gpu", "sys"]).ok_or("a scope is missing")?;
+            fence(decoder);
+        }
+        "nanosleep" => {
+            let ty = m.ty()?;
+            let [time] = operands(instruction)?;
+            decoder.source32(time, ty)?;
+            decoder.plain(|_, _, _| {});
+        }
+        "pmevent" => {
+            m.take("mask");
+            decoder.plain(|_, _, _| {});
+        }
+        other => return Err(format!("unknown instruction `{other}`")),
+    }
+    Ok(())
+}
+
+/// Memory is sequentially consistent here, so a fence has nothing to do.
+fn fence(decoder: &mut Decoder<'_>) {
+    decoder.class = Class::Barrier;
+    decoder.plain(|_, _, _| {});
+}
+
+fn barrier(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
+    decoder.class = Class::Barrier;
+    if m.take("warp") {
+        if !m.take("sync") {
+            return Err("unknown form of `bar.warp`".to_owned());
+        }
+        let [mask] = operands(instruction)?;
+        let mask = decoder.source32(mask, Type::Bits(32))?;
+        decoder.push(Op::WarpBarrier(Members::Mask(mask)));
+        return Ok(());
+    }
+    m.take("cta");
+    let aligned = m.take("aligned") || instruction.opcode == "bar";
+    let ops = instruction.operands.as_slice();
+    let kind = m.take_any(&["sync", "arrive", "red"]).ok_or("one of .sync, .arrive, .red is missing")?;
+    let (action, arguments) = match (kind, ops) {
+        ("sync", arguments @ ([_] | [_, _])) => (BarrierAction::Sync, arguments),
+        ("arrive", arguments @ [_, _]) => (BarrierAction::Arrive, arguments),
+        ("red", [to, arguments @ .., source]) if matches!(arguments.len(), 1 | 2) => {
+            let operation = m.take_any(&["popc", "and", "or"]).ok_or("one of .popc, .and, .or is missing")?;
+            let ty = m.ty()?;
+            let source = decoder.source_pred(source)?;
+            let action = match (operation, ty) {
+                ("popc", Type::Unsigned(32)) => BarrierAction::Count(decoder.dest32(to, ty)?, source),
+                ("and", Type::Pred) => BarrierAction::And(decoder.dest_pred(to)?, source),
+                ("or", Type::Pred) => BarrierAction::Or(decoder.dest_pred(to)?, source),
+                _ => return Err("this result type".to_owned()),
+            };
+            (action, arguments)
+        }
+        (_, found) => return Err(format!("{} operands", found.len())),
+    };
+    let id = decoder.source32(&arguments[0], Type::Unsigned(32))?;
+    let threads = arguments.get(1).map(|threads| decoder.source32(threads, Type::Unsigned(32))).transpose()?;
+    decoder.push(Op::Barrier(Box::new(Barrier { action, id, threads, aligned })));
+    Ok(())
+}
+
+/// What a call needs to know of a function.
+pub(crate) struct Callee {
+    /// Its first instruction.
+    pub entry: u32,
+    /// Frame offsets and sizes of its parameters and its return parameters.
+    pub params: Vec<(u64, u64)>,
+    pub returns: Vec<(u64, u64)>,
+}
+
+/// `call (returns), function, (arguments)`: copies arguments within the frame, goes, and copies back what comes.
+pub(crate) fn call(
+    decoder: &mut Decoder<'_>,
+    instruction: &Instruction,
+    m: &mut Modifiers<'_>,
+    callee: &Callee,
+) -> Result {
+    m.take("uni");
+    decoder.class = Class::Control;
+    let list = |operand: Option<&Operand>| match operand {
+        Some(Operand::List(list)) => list.clone(),
+        _ => Vec::new(),
+    };
+    let returns = list(instruction.operands.first());
+    let arguments = if instruction.operands.len() > 1 { list(instruction.operands.last()) } else { Vec::new() };
+    if arguments.len() != callee.params.len() || returns.len() != callee.returns.len() {
+        return Err("a call with another number of parameters than the function has".to_owned());
+    }
+    for (argument, (to, bytes)) in arguments.iter().zip(&callee.params) {
+        let from = frame_offset(decoder, argument)?;
+        copy_frame(decoder, *to, from, *bytes);
+    }
+    decoder.push(Op::Call(callee.entry));
+    for (result, (from, bytes)) in returns.iter().zip(&callee.returns) {
+        let to = frame_offset(decoder, result)?;
+        copy_frame(decoder, to, *from, *bytes);
+    }
+    Ok(())
+}
+
+fn frame_offset(decoder: &Decoder<'_>, operand: &Operand) -> Result<u64> {
+    match operand {
+        Operand::Symbol(name) => match decoder.symbol(name)? {
+            Symbol::Local(offset) => Ok(offset),
+            _ => Err(format!("`{name}` is no .param variable")),
+        },
+        _ => Err("an argument that is no .param variable".to_owned()),
+    }
+}
+
+fn copy_frame(decoder: &mut Decoder<'_>, to: u64, from: u64, bytes: u64) {
+    decoder.plain(move |warp, _, mask| {
+        for lane in crate::lanes::lanes_of(mask) {
+            warp.local.copy(lane, to, from, bytes as usize);
+        }
+    });
+}

@@ -1,0 +1,274 @@
+//! From the functions of a module to whole programs: names, frames, calls, branch targets.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::control::{self, Callee};
+use super::decoder::{Decoder, Symbol};
+use super::flow::{self, Layout};
+use super::pool::{File, Pool};
+use super::types::Modifiers;
+use crate::ast::{Function, Module, Operand, Variable};
+use crate::error::LoadError;
+use crate::isa::Isa;
+use crate::program::{Inst, Op, Param, Program, Register, Site, Tracked};
+
+/// Makes programs of the kernels of a module.
+pub(crate) struct Linker<'a> {
+    pub module: &'a Module,
+    pub isa: Isa,
+}
+
+/// The module's variables in global memory: those at module scope, then those of functions.
+pub(crate) fn variables(module: &Module) -> impl Iterator<Item = &Variable> {
+    let inner = module.functions.iter().flat_map(|function| &function.variables);
+    module.variables.iter().chain(inner).filter(|variable| matches!(variable.space.as_str(), "global" | "const"))
+}
+
+/// One program while it is put together.
+struct Build<'a> {
+    pool: Pool,
+    insts: Vec<Inst>,
+    sites: Vec<Site>,
+    /// Bytes of the thread's frame.
+    frame: u64,
+    shared: HashMap<&'a str, u64>,
+    callees: HashMap<&'a str, Callee>,
+    tracked: Vec<Register>,
+    communicates: bool,
+}
+
+impl<'a> Linker<'a> {
+    /// The program of an entry.
+    pub fn program(&self, entry: &'a Function) -> Result<Program, LoadError> {
+        let functions = self.order(entry)?;
+        let (shared, static_shared) = self.shared(&functions);
+        let mut build = Build {
+            pool: Pool::default(),
+            insts: Vec::new(),
+            sites: Vec::new(),
+            frame: 0,
+            shared,
+            callees: HashMap::new(),
+            tracked: Vec::new(),
+            communicates: false,
+        };
+        let mut start = 0;
+        for function in functions {
+            start = build.insts.len() as u32;
+            self.function(&mut build, function, start)?;
+        }
+        let mut param_bytes = 0u64;
+        let mut params = Vec::new();
+        for param in &entry.params {
+            let offset = param_bytes.next_multiple_of(param.align.max(1));
+            param_bytes = offset + param.size;
+            params.push(Param { offset: offset as u32, size: param.size as u32, align: param.align as u32 });
+        }
+        Ok(Program {
+            name: entry.name.clone(),
+            params,
+            param_bytes: param_bytes as u32,
+            max_threads: entry.max_threads,
+            required_threads: entry.required_threads,
+            static_shared: static_shared as u32,
+            local_bytes: build.frame.next_multiple_of(16) as u32,
+            insts: build.insts,
+            sites: build.sites,
+            entry: start,
+            r32: build.pool.size(File::R32),
+            r64: build.pool.size(File::R64),
+            preds: build.pool.size(File::Pred),
+            constants: build.pool.constants(),
+            tracked: build.tracked,
+            communicates: build.communicates,
+            files: Arc::from(self.module.files.clone()),
+        })
+    }
+
+    /// The functions that an entry calls, callees before callers, itself last.
+    fn order(&self, entry: &'a Function) -> Result<Vec<&'a Function>, LoadError> {
+        let mut order = Vec::new();
+        let mut open = Vec::new();
+        self.visit(entry, &mut open, &mut order)?;
+        Ok(order)
+    }
+
+    fn visit(
+        &self,
+        function: &'a Function,
+        open: &mut Vec<&'a str>,
+        order: &mut Vec<&'a Function>,
+    ) -> Result<(), LoadError> {
+        if open.contains(&function.name.as_str()) {
+            return Err(LoadError::new(
+                function.line,
+                format!("`{}` calls itself, which is not supported", function.name),
+            ));
+        }
+        if order.iter().any(|done| done.name == function.name) {
+            return Ok(());
+        }
+        open.push(&function.name);
+        for instruction in function.body.iter().filter(|instruction| instruction.opcode == "call") {
+            let callee = callee_name(&instruction.operands)
+                .and_then(|name| self.module.functions.iter().find(|function| function.name == name))
+                .ok_or_else(|| {
+                    LoadError::new(instruction.line, "a call of a function that the module does not define")
+                })?;
+            self.visit(callee, open, order)?;
+        }
+        open.pop();
+        order.push(function);
+        Ok(())
+    }
+
+    /// Offsets of the shared variables that the functions name, and the bytes of those whose size is known. Dynamic shared
+    /// memory begins behind them.
+    fn shared(&self, functions: &[&'a Function]) -> (HashMap<&'a str, u64>, u64) {
+        let mut named = HashSet::new();
+        for function in functions {
+            for instruction in &function.body {
+                instruction.operands.iter().for_each(|operand| symbols(operand, &mut named));
+            }
+        }
+        let inner = functions.iter().flat_map(|function| &function.variables);
+        let used = |variable: &&Variable| variable.space == "shared" && named.contains(variable.name.as_str());
+        let used: Vec<&Variable> = self.module.variables.iter().chain(inner).filter(used).collect();
+        let mut offsets = HashMap::new();
+        let mut end = 0u64;
+        for variable in used.iter().filter(|variable| variable.size != 0) {
+            end = end.next_multiple_of(variable.align.max(1));
+            offsets.insert(variable.name.as_str(), end);
+            end += variable.size;
+        }
+        let dynamic = used.iter().filter(|variable| variable.size == 0);
+        let align = dynamic.clone().map(|variable| variable.align).max().unwrap_or(1).max(1);
+        let size = if dynamic.clone().next().is_some() { end.next_multiple_of(align) } else { end };
+        offsets.extend(dynamic.map(|variable| (variable.name.as_str(), size)));
+        (offsets, size)
+    }
+
+    fn function(&self, build: &mut Build<'a>, function: &'a Function, start: u32) -> Result<(), LoadError> {
+        let symbols = self.symbols(build, function);
+        let Layout { registers, unsure } =
+            flow::layout(function, &mut build.pool).map_err(|(line, what)| LoadError::new(line, what))?;
+        let mut decoder = Decoder::new(
+            self.isa,
+            function,
+            &symbols,
+            &mut build.pool,
+            registers.clone(),
+            &mut build.insts,
+            &mut build.sites,
+        );
+        let mut places = Vec::with_capacity(function.body.len() + 1);
+        for instruction in &function.body {
+            let first = decoder.insts.len();
+            places.push(first as u32);
+            let mut modifiers = Modifiers::new(&instruction.modifiers);
+            decoder.begin(instruction);
+            let decoded = match callee_name(&instruction.operands).filter(|_| instruction.opcode == "call") {
+                Some(name) => control::call(&mut decoder, instruction, &mut modifiers, &build.callees[name])
+                    .and_then(|()| modifiers.finish()),
+                None => super::instruction(&mut decoder, instruction),
+            };
+            decoded.map_err(|what| LoadError::new(instruction.line, format!("{what} in `{}`", instruction.text)))?;
+            decoder.end();
+        }
+        places.push(decoder.insts.len() as u32);
+        // The end of the text is a return.
+        decoder.push(if function.is_entry { Op::Exit } else { Op::Return });
+        let communicates = decoder.communicates;
+        build.communicates |= communicates;
+        for inst in &mut build.insts[start as usize..] {
+            match &mut inst.op {
+                Op::Branch(label) => *label = places[*label as usize],
+                Op::BranchIndexed(_, labels) => labels.iter_mut().for_each(|label| *label = places[*label as usize]),
+                _ => {}
+            }
+        }
+        track(build, function, &registers, &unsure, &places);
+        if !function.is_entry {
+            let spot = |variable: &Variable| match symbols[variable.name.as_str()] {
+                Symbol::Local(offset) => (offset, variable.size),
+                _ => (0, 0),
+            };
+            let params = function.params.iter().map(spot).collect();
+            let returns = function.returns.iter().map(spot).collect();
+            build.callees.insert(&function.name, Callee { entry: start, params, returns });
+        }
+        Ok(())
+    }
+
+    /// What the names in a function stand for. Local variables get their place in the frame.
+    fn symbols(&self, build: &mut Build<'a>, function: &'a Function) -> HashMap<&'a str, Symbol> {
+        let mut symbols: HashMap<&str, Symbol> = HashMap::new();
+        for (number, variable) in variables(self.module).enumerate() {
+            symbols.insert(&variable.name, Symbol::Variable(number));
+        }
+        symbols.extend(build.shared.iter().map(|(name, offset)| (*name, Symbol::Shared(*offset))));
+        let mut offset = 0;
+        let mut local = |variable: &'a Variable| {
+            build.frame = build.frame.next_multiple_of(variable.align.max(1));
+            let at = build.frame;
+            build.frame += variable.size;
+            (variable.name.as_str(), Symbol::Local(at))
+        };
+        symbols.extend(function.returns.iter().map(&mut local));
+        let inner = function.variables.iter().filter(|variable| matches!(variable.space.as_str(), "local" | "param"));
+        symbols.extend(inner.map(&mut local));
+        if function.is_entry {
+            symbols.extend(function.params.iter().map(|param| {
+                let at = u64::next_multiple_of(offset, param.align.max(1));
+                offset = at + param.size;
+                (param.name.as_str(), Symbol::Param(at))
+            }));
+        } else {
+            symbols.extend(function.params.iter().map(&mut local));
+        }
+        symbols
+    }
+}
+
+/// The function that a call names.
+fn callee_name(operands: &[Operand]) -> Option<&str> {
+    operands.iter().find_map(|operand| match operand {
+        Operand::Symbol(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+fn symbols<'a>(operand: &'a Operand, named: &mut HashSet<&'a str>) {
+    match operand {
+        Operand::Symbol(name) => {
+            named.insert(name);
+        }
+        Operand::Address { base, .. } | Operand::Tensor { base, .. } => symbols(base, named),
+        Operand::Vector(parts) | Operand::List(parts) => parts.iter().for_each(|part| symbols(part, named)),
+        _ => {}
+    }
+}
+
+/// Notes at each instruction which registers it touches that may be uninitialised.
+fn track(build: &mut Build<'_>, function: &Function, registers: &[Register], unsure: &[u32], places: &[u32]) {
+    let first = build.tracked.len() as u32;
+    build.tracked.extend(unsure.iter().map(|id| registers[*id as usize]));
+    for (at, instruction) in function.body.iter().enumerate() {
+        let (begin, end) = (places[at] as usize, places[at + 1] as usize);
+        if begin == end {
+            continue;
+        }
+        let mut tracked = Tracked { copies: instruction.opcode == "mov", ..Tracked::default() };
+        flow::visit(instruction, |id, writes| {
+            if let Ok(number) = unsure.binary_search(&id) {
+                let list = if writes { &mut tracked.writes } else { &mut tracked.reads };
+                list.push(first + number as u32);
+            }
+        });
+        if !tracked.reads.is_empty() || !tracked.writes.is_empty() {
+            // Operands are read by the first of the operations that the instruction became.
+            build.insts[begin].tracked = Some(Box::new(tracked));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! From the syntax tree to [`Program`]s: one function a family of instructions, one closure a lane operation.
+//!
+//! Decoding goes by the type of the instruction, never by the declared type of a register: compilers write narrow results to
+//! wide registers.
+
+mod compare;
+mod control;
+mod decoder;
+mod float;
+mod flow;
+mod integer;
+mod link;
+mod memory;
+mod moves;
+mod pool;
+mod types;
+mod warp;
+
+use crate::ast::Instruction;
+use decoder::Decoder;
+use types::Modifiers;
+
+pub(crate) use link::{Linker, variables};
+
+/// Decodes one instruction. The error names what is unknown.
+fn instruction(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result<(), String> {
+    let mut modifiers = Modifiers::new(&instruction.modifiers);
+    let m = &mut modifiers;
+    match instruction.opcode.as_str() {
+        "mov" => moves::mov(decoder, instruction, m),
+        "cvta" => moves::cvta(decoder, instruction, m),
+        "isspacep" => moves::isspacep(decoder, instruction, m),
+        "ld" | "ldu" => memory::load(decoder, instruction, m),
+        "st" => memory::store(decoder, instruction, m),
+        "prefetch" | "prefetchu" | "discard" | "applypriority" => memory::hint(decoder, instruction, m),
+        "add" | "sub" | "mul" | "fma" | "div" | "min" | "max" | "abs" | "neg" | "mad" if float::is_float(m) => {
+            float::arithmetic(decoder, instruction, m)
+        }
+        "add" | "sub" | "mul" | "mad" | "addc" | "subc" | "madc" | "mul24" | "mad24" | "sad" | "div" | "rem"
+        | "abs" | "neg" | "min" | "max" | "and" | "or" | "xor" | "not" | "cnot" | "shl" | "shr" | "shf" | "bfe"
+        | "bfi" | "bfind" | "brev" | "popc" | "clz" | "prmt" | "lop3" | "dp4a" | "dp2a" | "szext" | "bmsk" | "fns" => {
+            integer::integer(decoder, instruction, m)
+        }
+        "setp" | "set" | "selp" | "slct" => compare::compare(decoder, instruction, m),
+        "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt" | "call" | "bar" | "barrier" | "membar" | "fence"
+        | "nanosleep" | "pmevent" => control::control(decoder, instruction, m),
+        "shfl" | "vote" | "match" | "redux" | "activemask" | "elect" => warp::warp(decoder, instruction, m),
+        other => Err(format!("unknown instruction `{other}`")),
+    }
+    .and_then(|()| modifiers.finish())
+}

@@ -1,0 +1,161 @@
+//! What a block shares among its warps: shared memory, the launch, faults and counters.
+
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
+
+use super::Warp;
+use crate::config::{Checks, Config};
+use crate::counters::Counters;
+use crate::fault::{Access, Fault, FaultKind, Location, SourceLine};
+use crate::memory::{Region, View};
+use crate::numeric::Perturbation;
+use crate::program::Program;
+use crate::random::Random;
+use crate::shadow::{Conflict, SharedShadow};
+
+/// What all blocks of a launch share, read only.
+pub(crate) struct Context<'a> {
+    pub program: &'a Program,
+    pub view: View,
+    pub params: &'a [u8],
+    pub config: &'a Config,
+    pub grid: [u32; 3],
+    pub block: [u32; 3],
+    pub dynamic_shared: u32,
+    pub shared_bytes: u32,
+    /// Addresses of the module's variables.
+    pub variables: &'a [u64],
+    pub perturbation: Perturbation,
+}
+
+/// What the instructions of a block act on, besides their warp's registers.
+pub(crate) struct Env<'a> {
+    pub context: &'a Context<'a>,
+    /// `blockIdx`.
+    pub block: [u32; 3],
+    pub shared: Vec<u8>,
+    /// The instruction in execution.
+    pub pc: u32,
+    /// Warp-instructions that the block has executed: its clock.
+    pub clock: u64,
+    pub counters: Counters,
+    pub faults: FaultLog,
+    pub random: Random,
+    /// The detector, unless it is off.
+    pub shadow: Option<SharedShadow>,
+    /// What the detector found in the access in hand; empty between instructions.
+    pub conflicts: Vec<Conflict>,
+    /// The allocation that the last global access hit.
+    hot: usize,
+}
+
+impl<'a> Env<'a> {
+    pub fn new(context: &'a Context<'a>) -> Self {
+        let checks = context.config.checks;
+        let threads: u32 = context.block.iter().product();
+        Self {
+            context,
+            block: [0; 3],
+            shared: vec![0xff; context.shared_bytes as usize],
+            pc: 0,
+            clock: 0,
+            counters: Counters::default(),
+            faults: FaultLog::default(),
+            random: Random::new(0, 0),
+            shadow: (checks != Checks::NONE && context.shared_bytes != 0)
+                .then(|| SharedShadow::new(context.shared_bytes, threads.div_ceil(32), checks)),
+            conflicts: Vec::new(),
+            hot: 0,
+        }
+    }
+
+    /// Makes everything but the counters ready for a block.
+    pub fn restart(&mut self, block: [u32; 3], number: u64) {
+        self.block = block;
+        self.shared.fill(0xff);
+        self.clock = 0;
+        self.random = Random::new(self.context.config.seed, number);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.restart();
+        }
+    }
+
+    /// The allocation that holds `bytes` at `address`.
+    #[inline(always)]
+    pub fn region(&mut self, address: u64, bytes: u64) -> Option<Region<'a>> {
+        let context = self.context;
+        if let Some(region) = context.view.region(self.hot).filter(|region| region.holds(address, bytes)) {
+            return Some(region);
+        }
+        self.hot = context.view.below(address)?;
+        context.view.region(self.hot).filter(|region| region.holds(address, bytes))
+    }
+
+    /// `threadIdx` of a lane.
+    pub fn thread(&self, warp: u32, lane: u32) -> [u32; 3] {
+        let [x, y, _] = self.context.block;
+        let thread = warp * 32 + lane;
+        [thread % x, thread / x % y, thread / x / y]
+    }
+
+    /// Records a fault of a lane at the instruction in execution.
+    #[cold]
+    #[inline(never)]
+    pub fn fault(&mut self, warp: &Warp, lane: usize, kind: FaultKind) {
+        self.fault_at(self.pc, warp.index, lane as u32, kind);
+    }
+
+    /// Records a fault of a lane at some instruction.
+    #[cold]
+    #[inline(never)]
+    pub fn fault_at(&mut self, pc: u32, warp: u32, lane: u32, kind: FaultKind) {
+        let earlier = match &kind {
+            FaultKind::Race { earlier, .. } => earlier.location.ptx_line,
+            FaultKind::InFlight { copy, .. } => copy.location.ptx_line,
+            _ => 0,
+        };
+        self.faults.total += 1;
+        let seen = self.faults.seen.entry((pc, discriminant(&kind), earlier)).or_default();
+        *seen += 1;
+        if *seen == 1 && self.faults.first.len() < FaultLog::LISTED {
+            let fault = Fault {
+                kernel: self.context.program.name.clone(),
+                block: self.block,
+                thread: self.thread(warp, lane),
+                location: location(self.context.program, pc),
+                kind,
+            };
+            self.faults.first.push(fault);
+        }
+    }
+
+    /// One side of a conflict.
+    pub fn access(&self, warp: u32, lane: u32, pc: u32) -> Access {
+        Access { thread: self.thread(warp, lane), location: location(self.context.program, pc) }
+    }
+}
+
+/// Where an instruction stands.
+pub(crate) fn location(program: &Program, pc: u32) -> Location {
+    let site = &program.sites[pc as usize];
+    let mut lines = site.source.iter().map(|source| SourceLine {
+        file: program.files.iter().find(|(n, _)| *n == source.file).map_or_else(String::new, |(_, name)| name.clone()),
+        line: source.line,
+    });
+    let source = lines.next();
+    Location { ptx_line: site.line, instruction: site.text.to_string(), source, inlined_at: lines.collect() }
+}
+
+/// The faults of a block.
+#[derive(Default)]
+pub(crate) struct FaultLog {
+    /// One of each kind at each instruction (and, for races, each earlier instruction), the first in time.
+    pub first: Vec<Fault>,
+    pub total: u64,
+    seen: HashMap<(u32, Discriminant<FaultKind>, u32), u64>,
+}
+
+impl FaultLog {
+    /// How many faults a launch lists.
+    pub const LISTED: usize = 100;
+}

@@ -1,0 +1,169 @@
+//! What is noted of each memory access: the profiler's counters and the shadow of shared memory.
+
+use super::{Env, Warp};
+use crate::fault::FaultKind;
+use crate::lanes::LANES;
+use crate::memory::Space;
+use crate::shadow::{Hazard, Ordering, Strong, WarpAccess};
+
+#[inline(always)]
+pub(crate) fn global_load(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
+    env.counters.global_load_bytes += size * u64::from(mask.count_ones());
+    env.counters.global_load_sectors += sectors(mask, addresses, size);
+}
+
+#[inline(always)]
+pub(crate) fn global_store(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
+    env.counters.global_store_bytes += size * u64::from(mask.count_ones());
+    env.counters.global_store_sectors += sectors(mask, addresses, size);
+}
+
+/// The 32-byte sectors that the lanes' accesses touch. Each access is aligned to its size of at most 32 bytes, so it touches one.
+#[inline(always)]
+fn sectors(mask: u32, addresses: &[u64; LANES], size: u64) -> u64 {
+    let first = addresses[mask.trailing_zeros() as usize % LANES];
+    let mut scattered = 0;
+    for (lane, address) in addresses.iter().enumerate() {
+        scattered |= address.wrapping_sub(first.wrapping_add(lane as u64 * size));
+    }
+    if scattered == 0 && mask == u32::MAX {
+        return (first + LANES as u64 * size - 1) / 32 - first / 32 + 1;
+    }
+    scattered_sectors(mask, addresses)
+}
+
+fn scattered_sectors(mask: u32, addresses: &[u64; LANES]) -> u64 {
+    let mut seen = [0; LANES];
+    let mut count = 0;
+    for lane in crate::lanes::lanes_of(mask) {
+        let sector = addresses[lane] / 32;
+        // Neighbours usually share a sector, so the search runs from the newest.
+        if !seen[..count].iter().rev().any(|other| *other == sector) {
+            seen[count] = sector;
+            count += 1;
+        }
+    }
+    count as u64
+}
+
+#[inline(always)]
+pub(crate) fn shared_load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
+        shadow.load(access, &mut env.conflicts);
+        if !env.conflicts.is_empty() {
+            report(warp, env);
+        }
+    }
+}
+
+/// `equal` says whether two lanes store the same value.
+#[inline(always)]
+pub(crate) fn shared_store(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    mask: u32,
+    addresses: &[u64; LANES],
+    bytes: u32,
+    equal: impl Fn(usize, usize) -> bool,
+) {
+    if let Some(shadow) = &mut env.shadow {
+        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
+        shadow.store(access, equal, &mut env.conflicts);
+        if !env.conflicts.is_empty() {
+            report(warp, env);
+        }
+    }
+}
+
+/// An access that other such accesses do not race with: atomic, volatile or with a memory order.
+pub(crate) fn shared_strong(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    mask: u32,
+    addresses: &[u64; LANES],
+    bytes: u32,
+    (kind, ordering): (Strong, Ordering),
+) {
+    if let Some(shadow) = &mut env.shadow {
+        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
+        shadow.strong(access, kind, ordering, &mut env.conflicts);
+        if !env.conflicts.is_empty() {
+            report(warp, env);
+        }
+    }
+}
+
+/// A fence of the block or wider.
+pub(crate) fn fence(warp: &Warp, env: &mut Env<'_>) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.fence(warp.index);
+    }
+}
+
+/// The lanes have met at `bar.warp.sync`.
+pub(crate) fn warp_sync(warp: &Warp, env: &mut Env<'_>, mask: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.warp_sync(warp.index, if mask == warp.live { u32::MAX } else { mask });
+    }
+}
+
+/// A warp has come to a barrier of its block.
+pub(crate) fn barrier_arrive(warp: &Warp, env: &mut Env<'_>, id: usize) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.barrier_arrive(id as u32, warp.index);
+    }
+}
+
+/// A barrier lets the warps that wait go on.
+pub(crate) fn barrier_complete(env: &mut Env<'_>, id: usize, waiting: u32) {
+    env.counters.waits += u64::from(waiting.count_ones());
+    if let Some(shadow) = &mut env.shadow {
+        shadow.barrier_complete(id as u32, waiting);
+    }
+}
+
+/// Turns what the shadow found into faults.
+#[cold]
+#[inline(never)]
+fn report(warp: &Warp, env: &mut Env<'_>) {
+    for conflict in std::mem::take(&mut env.conflicts) {
+        let earlier = conflict.earlier.map(|earlier| Box::new(env.access(earlier.warp, earlier.lane, earlier.pc)));
+        let address = conflict.address;
+        let kind = match (conflict.hazard, earlier) {
+            (Hazard::InFlight, Some(copy)) => FaultKind::InFlight { address, copy },
+            (hazard, Some(earlier)) => FaultKind::Race { address, hazard: hazard.name(), earlier },
+            (_, None) => FaultKind::Uninitialised { space: Space::Shared.name(), address },
+        };
+        env.fault(warp, conflict.lane as usize, kind);
+    }
+}
+
+/// A `cp.async` of `size` bytes a lane, of which `source[lane]` are read.
+pub(crate) fn copy_issued(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    mask: u32,
+    to: &[u64; LANES],
+    from: &[u64; LANES],
+    source: &[u8; LANES],
+    size: u8,
+) {
+    if let Some(shadow) = &mut env.shadow {
+        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses: to, bytes: u32::from(size) };
+        shadow.copy_issued(access, &mut env.conflicts);
+        if !env.conflicts.is_empty() {
+            report(warp, env);
+        }
+    }
+    let bytes: u64 = crate::lanes::lanes_of(mask).map(|lane| u64::from(source[lane])).sum();
+    env.counters.global_load_bytes += bytes;
+    env.counters.global_load_sectors += scattered_sectors(mask, from);
+}
+
+/// The lanes have waited for a copy.
+pub(crate) fn copy_completed(warp: &Warp, env: &mut Env<'_>, mask: u32, to: &[u64; LANES], size: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.copy_completed(warp.index, mask, to, size);
+    }
+}

@@ -1,0 +1,150 @@
+//! PTX modules and the kernels in them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::decode::{Linker, variables};
+use crate::error::LoadError;
+use crate::isa::Isa;
+use crate::parse::parse;
+use crate::program::{KernelParam, Program};
+
+/// A loaded PTX module.
+pub struct Module {
+    target: String,
+    kernels: Vec<Kernel>,
+    refused: Vec<(String, LoadError)>,
+}
+
+/// What the kernels of a module share.
+pub(crate) struct Shared {
+    /// Tells modules apart; each device keeps one instance of a module's variables.
+    pub id: u64,
+    pub target: String,
+    pub variables: Vec<GlobalVariable>,
+}
+
+/// A variable at module scope.
+pub(crate) struct GlobalVariable {
+    pub name: String,
+    pub size: u64,
+    pub initial: Vec<u8>,
+    pub read_only: bool,
+}
+
+impl Module {
+    /// Parses and decodes PTX text.
+    ///
+    /// # Errors
+    /// Text that is not PTX, and any instruction, modifier or operand of any kernel that the emulator does not know, with its
+    /// line. [`Module::load_lenient`] keeps the kernels that it does know.
+    pub fn load(ptx: &str) -> Result<Self, LoadError> {
+        Self::load_for(ptx, Isa::detect()).and_then(|module| match module.refused.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(Self { refused: Vec::new(), ..module }),
+        })
+    }
+
+    /// Like [`Module::load`], but kernels that cannot be decoded are left out; [`Module::refused`] lists them.
+    ///
+    /// # Errors
+    /// Text that is not PTX.
+    pub fn load_lenient(ptx: &str) -> Result<Self, LoadError> {
+        Self::load_for(ptx, Isa::detect())
+    }
+
+    pub(crate) fn load_for(ptx: &str, isa: Isa) -> Result<Self, LoadError> {
+        static MODULES: AtomicU64 = AtomicU64::new(0);
+        let ast = parse(ptx)?;
+        let variables = variables(&ast).map(|variable| GlobalVariable {
+            name: variable.name.clone(),
+            size: variable.size,
+            initial: variable.initial.clone(),
+            read_only: variable.space == "const",
+        });
+        let shared = Arc::new(Shared {
+            id: MODULES.fetch_add(1, Relaxed),
+            target: ast.target.clone(),
+            variables: variables.collect(),
+        });
+        let linker = Linker { module: &ast, isa };
+        let (mut kernels, mut refused) = (Vec::new(), Vec::new());
+        for entry in ast.functions.iter().filter(|function| function.is_entry) {
+            match linker.program(entry) {
+                Ok(program) => kernels.push(Kernel { program: Arc::new(program), shared: shared.clone() }),
+                Err(error) => refused.push((entry.name.clone(), error)),
+            }
+        }
+        Ok(Self { target: ast.target, kernels, refused })
+    }
+
+    /// The kernel of this name.
+    pub fn kernel(&self, name: &str) -> Option<Kernel> {
+        self.kernels.iter().find(|kernel| kernel.name() == name).cloned()
+    }
+
+    /// Every kernel, in the order of the text.
+    pub fn kernels(&self) -> impl Iterator<Item = Kernel> + '_ {
+        self.kernels.iter().cloned()
+    }
+
+    /// The kernels that [`Module::load_lenient`] left out, and why.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, &LoadError)> + '_ {
+        self.refused.iter().map(|(name, error)| (name.as_str(), error))
+    }
+
+    /// `.target`, such as "sm_80".
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+}
+
+/// A kernel that is ready to be launched. Clones share everything.
+#[derive(Clone)]
+pub struct Kernel {
+    pub(crate) program: Arc<Program>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Kernel").field(&self.name()).finish()
+    }
+}
+
+impl Kernel {
+    /// The name in the PTX text.
+    pub fn name(&self) -> &str {
+        &self.program.name
+    }
+
+    /// The parameters, in order, at the offsets where [`crate::Launch::params`] has them.
+    pub fn params(&self) -> &[KernelParam] {
+        &self.program.params
+    }
+
+    /// Bytes of the packed parameters.
+    pub fn param_bytes(&self) -> u32 {
+        self.program.param_bytes
+    }
+
+    /// Bytes of statically sized shared memory.
+    pub fn static_shared(&self) -> u32 {
+        self.program.static_shared
+    }
+
+    /// `.maxntid`: the most threads of a block along each axis.
+    pub fn max_threads(&self) -> Option<[u32; 3]> {
+        self.program.max_threads
+    }
+
+    /// `.reqntid`: the threads that a block must have along each axis.
+    pub fn required_threads(&self) -> Option<[u32; 3]> {
+        self.program.required_threads
+    }
+
+    /// Bytes of local memory of each thread.
+    pub fn local_bytes(&self) -> u32 {
+        self.program.local_bytes
+    }
+}

@@ -1,0 +1,175 @@
+//! A kernel as the scheduler runs it.
+
+use crate::ast::SourceRef;
+use crate::counters::Class;
+use crate::isa::Action;
+use crate::lanes::{Pred, R32, R64};
+
+/// A decoded kernel: its own instructions and those of the functions that it calls.
+pub(crate) struct Program {
+    pub name: String,
+    pub params: Vec<Param>,
+    pub param_bytes: u32,
+    pub max_threads: Option<[u32; 3]>,
+    pub required_threads: Option<[u32; 3]>,
+    /// Bytes of the statically sized shared variables; dynamic shared memory starts at the next multiple of its alignment.
+    pub static_shared: u32,
+    /// Local memory of each thread, `.param` variables of calls included.
+    pub local_bytes: u32,
+    pub insts: Vec<Inst>,
+    /// Where each instruction stands; parallel to `insts`.
+    pub sites: Vec<Site>,
+    /// First instruction of the kernel itself; callees lie before it, so that lanes inside them come first.
+    pub entry: u32,
+    pub r32: u32,
+    pub r64: u32,
+    pub preds: u32,
+    pub constants: Vec<Constant>,
+    /// How many registers may be read before they are written. They have a poison value, and a mask in [`crate::exec::Warp`].
+    pub tracked: Vec<Register>,
+    /// Whether blocks can influence each other (atomics, volatile or scoped accesses to global memory): then they share one worker.
+    pub communicates: bool,
+    pub files: std::sync::Arc<[(u32, String)]>,
+}
+
+/// A kernel parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KernelParam {
+    /// Byte offset in the packed parameters.
+    pub offset: u32,
+    /// Bytes.
+    pub size: u32,
+    /// Alignment in bytes.
+    pub align: u32,
+}
+
+pub(crate) use KernelParam as Param;
+
+/// A register of any file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Register {
+    R32(R32),
+    R64(R64),
+    Pred(Pred),
+}
+
+/// A broadcast or special register, which is set before a block starts and never written by an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Constant {
+    pub register: Register,
+    pub value: Value,
+}
+
+/// What a constant holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Value {
+    /// These bits in every lane.
+    Bits(u64),
+    /// The address of a module variable, and an offset from it.
+    Variable(usize, i64),
+    Special(Special),
+}
+
+/// A predefined register that does not change while a block runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Special {
+    Tid(usize),
+    Ntid(usize),
+    Ctaid(usize),
+    Nctaid(usize),
+    Lane,
+    Warp,
+    Warps,
+    Multiprocessor,
+    Multiprocessors,
+    LaneMask(LaneMask),
+    DynamicShared,
+    TotalShared,
+}
+
+/// How `%lanemask_*` compares with the lane's own number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum LaneMask {
+    Equal,
+    LessEqual,
+    Less,
+    GreaterEqual,
+    Greater,
+}
+
+/// One instruction.
+pub(crate) struct Inst {
+    pub op: Op,
+    /// Lanes whose guard bit, after `flip`, is set execute. Without a guard it is a constant.
+    pub guard: Pred,
+    pub flip: u32,
+    pub class: Class,
+    /// Registers of `Program::tracked` that it touches.
+    pub tracked: Option<Box<Tracked>>,
+}
+
+/// What an instruction does with registers that may be uninitialised, as indices into [`Program::tracked`].
+#[derive(Debug, Default)]
+pub(crate) struct Tracked {
+    pub reads: Vec<u32>,
+    pub writes: Vec<u32>,
+    /// A copy: what it writes is as initialised as what it reads, and reading is no fault yet.
+    pub copies: bool,
+}
+
+/// The kinds of instruction that the scheduler tells apart.
+pub(crate) enum Op {
+    /// Touches registers and memory and goes on with the next instruction.
+    Plain(Action),
+    /// The same for a `.sync` instruction, which needs its lanes together.
+    Collective(Members, Action),
+    /// `bar.warp.sync`.
+    WarpBarrier(Members),
+    Branch(u32),
+    BranchIndexed(R32, Box<[u32]>),
+    Call(u32),
+    /// `ret` in a function. In a kernel it is an exit.
+    Return,
+    Exit,
+    Barrier(Box<Barrier>),
+    Trap,
+}
+
+/// Which lanes a `.sync` instruction names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Members {
+    /// `.aligned` without a mask: every lane that has not exited.
+    All,
+    Mask(R32),
+}
+
+/// `bar` and `barrier`.
+pub(crate) struct Barrier {
+    pub action: BarrierAction,
+    pub id: R32,
+    /// Participating threads, a multiple of 32; all threads of the block if missing.
+    pub threads: Option<R32>,
+    /// All lanes of the warp have to come together.
+    pub aligned: bool,
+}
+
+/// What arriving at a barrier means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BarrierAction {
+    Sync,
+    Arrive,
+    /// `.red.popc`: how many threads gave true.
+    Count(R32, Pred),
+    /// `.red.and`.
+    And(Pred, Pred),
+    /// `.red.or`.
+    Or(Pred, Pred),
+}
+
+/// Where an instruction stands in the text.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub line: u32,
+    pub text: Box<str>,
+    pub source: Box<[SourceRef]>,
+}

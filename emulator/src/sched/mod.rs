@@ -1,0 +1,294 @@
+//! A block in motion: which warp runs next, and what the instructions do that touch more than their own lanes' state.
+
+mod barrier;
+mod convergence;
+mod registers;
+
+use crate::config::{Asynchrony, Schedule};
+use crate::exec::{Context, Env, Warp, copies, observe};
+use crate::fault::FaultKind;
+use crate::lanes::{R32, Slot, lanes_of};
+use crate::program::{Inst, Op, Special, Value};
+use barrier::{Arrivals, BARRIERS};
+use registers::{check_registers, set_register, set_special};
+
+/// Most instructions of a warp's turn.
+const TURN: u32 = 64;
+
+/// What a turn of a block came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Running,
+    /// Every thread has exited, or the block was given up after a fault that ends it.
+    Done,
+}
+
+/// Why a warp stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Its turn is over.
+    Turn,
+    /// It waits or has exited.
+    Blocked,
+    /// The block is given up.
+    Abort,
+}
+
+/// What became of an instruction.
+enum Step {
+    Done,
+    /// It waits for lanes that are elsewhere, and has not been executed.
+    Waits,
+    /// The block is given up.
+    Abort,
+}
+
+/// A block and its warps.
+pub(crate) struct Block<'a> {
+    pub env: Env<'a>,
+    warps: Vec<Warp>,
+    /// Warps that can run.
+    ready: u32,
+    /// Warps with threads that have not exited.
+    alive: u32,
+    last: u32,
+    barriers: [Arrivals; BARRIERS],
+    /// Executions and executing threads of each instruction.
+    executed: Vec<(u64, u64)>,
+}
+
+impl<'a> Block<'a> {
+    /// A block of the launch, not started yet.
+    pub fn new(context: &'a Context<'a>) -> Self {
+        let threads: u32 = context.block.iter().product();
+        let env = Env::new(context);
+        let warps =
+            (0..threads.div_ceil(32)).map(|w| Warp::new(context.program, w, (threads - w * 32).min(32))).collect();
+        let executed = vec![(0, 0); context.program.insts.len()];
+        let mut block =
+            Self { env, warps, ready: 0, alive: 0, last: 0, barriers: [Arrivals::default(); BARRIERS], executed };
+        block.set_constants();
+        block
+    }
+
+    /// Starts the block with this `blockIdx`.
+    pub fn restart(&mut self, index: [u32; 3], number: u64) {
+        let context = self.env.context;
+        self.env.restart(index, number);
+        let threads: u32 = context.block.iter().product();
+        for warp in &mut self.warps {
+            warp.restart(context.program, (threads - warp.index * 32).min(32));
+        }
+        self.ready = u32::MAX >> (32 - self.warps.len());
+        self.alive = self.ready;
+        self.last = self.warps.len() as u32 - 1;
+        self.barriers = [Arrivals::default(); BARRIERS];
+        for constant in &context.program.constants {
+            if let Value::Special(special @ (Special::Ctaid(_) | Special::Multiprocessor)) = constant.value {
+                for warp in &mut self.warps {
+                    set_special(warp, &self.env, constant.register, special, number);
+                }
+            }
+        }
+    }
+
+    fn set_constants(&mut self) {
+        for constant in &self.env.context.program.constants {
+            for warp in &mut self.warps {
+                match constant.value {
+                    Value::Bits(bits) => set_register(warp, constant.register, |_| bits),
+                    Value::Variable(number, offset) => {
+                        let address = self.env.context.variables[number].wrapping_add_signed(offset);
+                        set_register(warp, constant.register, |_| address);
+                    }
+                    Value::Special(special) => set_special(warp, &self.env, constant.register, special, 0),
+                }
+            }
+        }
+    }
+
+    /// Executions and executing threads by class, to be added to the counters.
+    pub fn count(&mut self) {
+        for (inst, executed) in self.env.context.program.insts.iter().zip(&mut self.executed) {
+            let (warps, threads) = std::mem::take(executed);
+            self.env.counters.warp_instructions[inst.class as usize] += warps;
+            self.env.counters.thread_instructions[inst.class as usize] += threads;
+        }
+    }
+
+    /// Runs about `budget` warp-instructions.
+    pub fn run(&mut self, budget: u64) -> Progress {
+        let end = self.env.clock + budget;
+        while self.env.clock < end {
+            if self.alive == 0 {
+                return Progress::Done;
+            }
+            if self.ready == 0 && !self.unblock() {
+                return Progress::Done;
+            }
+            let (index, turn) = self.next_turn();
+            match self.run_warp(index, turn) {
+                Stop::Turn => {}
+                Stop::Blocked => {
+                    self.ready &= !(1 << index);
+                    self.settle_warp(index);
+                }
+                Stop::Abort => {
+                    self.alive = 0;
+                    return Progress::Done;
+                }
+            }
+        }
+        Progress::Running
+    }
+
+    /// The warp that runs next, and for how many instructions.
+    fn next_turn(&mut self) -> (u32, u32) {
+        let after = |last: u32, ready: u32| {
+            let higher = ready & (u32::MAX << 1).wrapping_shl(last);
+            if last < 31 && higher != 0 { higher.trailing_zeros() } else { ready.trailing_zeros() }
+        };
+        let (warp, turn) = match self.env.context.config.schedule {
+            Schedule::RoundRobin => (after(self.last, self.ready), TURN),
+            Schedule::Random => (self.random_warp(), 1 + self.env.random.below(TURN)),
+            Schedule::Greedy if self.ready >> self.last & 1 != 0 => (self.last, TURN),
+            Schedule::Greedy => (self.random_warp(), TURN),
+        };
+        self.last = warp;
+        (warp, turn)
+    }
+
+    fn random_warp(&mut self) -> u32 {
+        let nth = self.env.random.below(self.ready.count_ones());
+        lanes_of(self.ready).nth(nth as usize).unwrap_or(0) as u32
+    }
+
+    /// Runs a warp until its turn is over or it has to wait.
+    fn run_warp(&mut self, index: u32, turn: u32) -> Stop {
+        let program = self.env.context.program;
+        if self.env.context.config.asynchrony == Asynchrony::Random && !self.warps[index as usize].copies.is_empty() {
+            copies::drift(&mut self.warps[index as usize], &mut self.env);
+        }
+        for _ in 0..turn {
+            let warp = &mut self.warps[index as usize];
+            let group = warp.group();
+            let pc = group.pc;
+            let inst = &program.insts[pc as usize];
+            let mask = group.mask & (warp.preds[inst.guard.0 as usize] ^ inst.flip);
+            self.env.pc = pc;
+            self.env.clock += 1;
+            if let Some(tracked) = &inst.tracked {
+                check_registers(warp, &mut self.env, tracked, mask);
+            }
+            if let Op::Plain(action) = &inst.op {
+                if mask != 0 {
+                    action(warp, &mut self.env, mask);
+                }
+                warp.go_to(pc + 1);
+                self.count_one(pc, mask);
+                continue;
+            }
+            match self.step(index, inst, mask) {
+                Step::Done => self.count_one(pc, mask),
+                Step::Waits => self.env.clock -= 1,
+                Step::Abort => return Stop::Abort,
+            }
+            if !self.warps[index as usize].is_ready() {
+                return Stop::Blocked;
+            }
+        }
+        Stop::Turn
+    }
+
+    #[inline(always)]
+    fn count_one(&mut self, pc: u32, mask: u32) {
+        let executed = &mut self.executed[pc as usize];
+        executed.0 += 1;
+        executed.1 += u64::from(mask.count_ones());
+    }
+
+    /// Executes an instruction that is more than an action on its own lanes.
+    fn step(&mut self, index: u32, inst: &Inst, mask: u32) -> Step {
+        let warp = &mut self.warps[index as usize];
+        let pc = self.env.pc;
+        match &inst.op {
+            Op::Plain(action) => {
+                action(warp, &mut self.env, mask);
+                warp.go_to(pc + 1);
+            }
+            Op::Branch(target) => warp.branch(mask, *target, pc + 1),
+            Op::BranchIndexed(register, targets) => branch_indexed(warp, &mut self.env, mask, *register, targets),
+            Op::Call(target) => {
+                warp.enter(mask, pc + 1);
+                warp.branch(mask, *target, pc + 1);
+            }
+            Op::Return => warp.leave(mask, pc + 1),
+            Op::Exit => self.exit(index, mask),
+            Op::Trap => {
+                if mask == 0 {
+                    warp.go_to(pc + 1);
+                } else {
+                    self.env.fault(warp, mask.trailing_zeros() as usize, FaultKind::Trap);
+                    return Step::Abort;
+                }
+            }
+            Op::Collective(members, action) => {
+                if mask != 0 {
+                    if !convergence::together(warp, &mut self.env, *members, mask) {
+                        return Step::Waits;
+                    }
+                    action(warp, &mut self.env, mask);
+                }
+                warp.go_to(pc + 1);
+            }
+            Op::WarpBarrier(members) => {
+                if mask != 0 {
+                    if !convergence::together(warp, &mut self.env, *members, mask) {
+                        return Step::Waits;
+                    }
+                    observe::warp_sync(warp, &mut self.env, mask);
+                }
+                warp.go_to(pc + 1);
+            }
+            Op::Barrier(barrier) => return self.barrier(index, barrier, mask),
+        }
+        Step::Done
+    }
+
+    fn exit(&mut self, index: u32, mask: u32) {
+        let warp = &mut self.warps[index as usize];
+        copies::wait_all(warp, &mut self.env, mask);
+        let pc = self.env.pc;
+        if warp.group().mask != mask {
+            warp.go_to(pc + 1);
+        }
+        warp.exit(mask);
+        if warp.live == 0 {
+            self.alive &= !(1 << index);
+            for id in 0..BARRIERS {
+                self.complete(id);
+            }
+        }
+    }
+}
+
+/// `brx.idx`: each lane goes to the target that its index picks.
+fn branch_indexed(warp: &mut Warp, env: &mut Env<'_>, mask: u32, register: R32, targets: &[u32]) {
+    let index = register.load(warp);
+    let wrong = lanes_of(mask).filter(|lane| index[*lane] as usize >= targets.len()).fold(0, |m, lane| m | 1 << lane);
+    for lane in lanes_of(wrong) {
+        let what = format!("branch index {} of {} targets", index[lane], targets.len());
+        env.fault(warp, lane, FaultKind::Invalid { what });
+    }
+    let mut rest = mask & !wrong;
+    let next = env.pc + 1;
+    let mut ways = Vec::new();
+    while rest != 0 {
+        let target = targets[index[rest.trailing_zeros() as usize] as usize];
+        let taken =
+            lanes_of(rest).filter(|lane| targets[index[*lane] as usize] == target).fold(0, |m, lane| m | 1 << lane);
+        ways.push((target, taken));
+        rest &= !taken;
+    }
+    warp.scatter(&ways, next);
+}
