@@ -11,9 +11,9 @@ use crate::nvcc::Nvcc;
 use crate::ptx;
 use crate::search::{no_nvcc, search};
 
-/// The machine code that is embedded by default. Each serves its own compute capability and the later ones of its major number;
-/// the PTX serves the rest.
-const DEFAULT_ARCHS: &[&str] = &["80", "86", "89", "90", "100", "120"];
+/// The machine code that is embedded by default. Each serves its own compute capability and the later ones of its major number (80
+/// serves 8.6 and 8.9, too); the PTX serves the rest.
+const DEFAULT_ARCHS: &[&str] = &["80", "90", "100", "120"];
 
 /// Flags and rewriting, as far as the cache is concerned.
 const PROGRAM: [&str; 2] = [include_str!("nvcc.rs"), include_str!("ptx.rs")];

@@ -13,6 +13,10 @@ pub const OLDEST: (u32, u32) = (12, 0);
 /// The flags of every compilation. No `--use_fast_math`: each approximation is written where it is meant.
 const FLAGS: &[&str] = &["-ptx", "-std=c++17", "-O3", "-lineinfo", "-Werror", "all-warnings"];
 
+/// The line tables stay in the PTX: in the machine code they would weigh three times what the instructions do. The first flag is
+/// there for the second, which is ignored without it.
+const ASSEMBLER_FLAGS: &[&str] = &["-O3", "--generate-line-info", "--suppress-debug-info"];
+
 /// A compiler that answers and is new enough.
 pub struct Nvcc {
     pub path: PathBuf,
@@ -80,14 +84,7 @@ impl Nvcc {
     /// either is a kernel that does not do what its source says.
     pub fn assemble(&self, folder: &Path, ptx: &str, arch: &str, cubin: &str) -> Result<(), String> {
         let mut command = Command::new(self.tool("ptxas"));
-        command.current_dir(folder).args([
-            "-O3",
-            "--generate-line-info",
-            &format!("-arch=sm_{arch}"),
-            ptx,
-            "-o",
-            cubin,
-        ]);
+        command.current_dir(folder).args(ASSEMBLER_FLAGS).arg(format!("-arch=sm_{arch}")).arg(ptx).arg("-o").arg(cubin);
         let (text, said) = run(&mut command)?;
         if text.is_empty() && said.is_empty() { Ok(()) } else { Err(format!("{command:?}\n{text}{said}")) }
     }

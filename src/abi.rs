@@ -69,7 +69,7 @@ pub struct GeluTiles {
     pub width: u32,
     /// A power of two from 1 to 32.
     pub threads_per_row: u32,
-    /// Not 0 where every row of every tensor, and the bias, begins at a multiple of 16 bytes.
+    /// Not 0 where every row of every `[rows, width]` tensor begins at a multiple of 16 bytes.
     pub vectorised: u32,
     /// Zero.
     pub reserved: u32,
@@ -182,8 +182,22 @@ const _: () = {
         [::core::mem::offset_of!(GeluBwdReduceParams, row_blocks) - 16usize];
     ["Offset of field: GeluBwdReduceParams::width"][::core::mem::offset_of!(GeluBwdReduceParams, width) - 20usize];
 };
-/// Every block of the backward kernels that sum over rows takes one group of rows; their number depends on the row count alone.
-pub const LAYER_NORM_MAX_ROW_GROUPS: u32 = 128;
+/// 16-byte vectors of a row that a thread holds in registers.
+pub const LAYER_NORM_VECTORS: u32 = 4;
+/// Most threads of a block of `layer_norm_fwd_T`.
+pub const LAYER_NORM_FWD_THREADS: u32 = 256;
+/// Threads of a block of `layer_norm_bwd_T`.
+pub const LAYER_NORM_BWD_THREADS: u32 = 256;
+/// Rows of each team of `layer_norm_bwd_T` that have a place in shared memory.
+pub const LAYER_NORM_BWD_STAGES: u32 = 3;
+/// Most threads of a block of `layer_norm_fwd_T_general` and `layer_norm_bwd_T_dx`.
+pub const LAYER_NORM_GENERAL_THREADS: u32 = 512;
+/// Threads of a block of `layer_norm_bwd_T_columns`.
+pub const LAYER_NORM_COLUMNS_THREADS: u32 = 256;
+/// Threads of a block of `layer_norm_bwd_T_reduce`.
+pub const LAYER_NORM_REDUCE_THREADS: u32 = 256;
+/// Columns of such a block.
+pub const LAYER_NORM_REDUCE_COLUMNS: u32 = 32;
 /// Arguments of `layer_norm_fwd_T` and `layer_norm_fwd_T_general`.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, PartialEq)]
@@ -288,18 +302,16 @@ pub struct LayerNormBwdParams {
     pub grad_input_stride: i64,
     /// Rows.
     pub rows: i64,
+    /// Rows of a group, the last one perhaps excepted: group g takes the rows from g * rows_per_group on, and a block takes a group.
+    pub rows_per_group: i64,
     /// Elements of a row.
     pub width: u32,
     /// Threads that share a row: a power of two up to 32, or all threads of the block.
     pub threads_per_row: u32,
-    /// Groups of rows: group g takes rows g, g + row_groups, ... in units of the rows that a block holds at once.
-    pub row_groups: u32,
     /// 1 / width, rounded to nearest.
     pub inverse_width: f32,
     /// 16-byte vectors of each of the two inputs' rows that each thread keeps in dynamic shared memory (`_dx` alone).
     pub shared_vectors: u32,
-    /// Zero.
-    pub reserved: u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -324,16 +336,15 @@ const _: () = {
     ["Offset of field: LayerNormBwdParams::grad_input_stride"]
         [::core::mem::offset_of!(LayerNormBwdParams, grad_input_stride) - 88usize];
     ["Offset of field: LayerNormBwdParams::rows"][::core::mem::offset_of!(LayerNormBwdParams, rows) - 96usize];
-    ["Offset of field: LayerNormBwdParams::width"][::core::mem::offset_of!(LayerNormBwdParams, width) - 104usize];
+    ["Offset of field: LayerNormBwdParams::rows_per_group"]
+        [::core::mem::offset_of!(LayerNormBwdParams, rows_per_group) - 104usize];
+    ["Offset of field: LayerNormBwdParams::width"][::core::mem::offset_of!(LayerNormBwdParams, width) - 112usize];
     ["Offset of field: LayerNormBwdParams::threads_per_row"]
-        [::core::mem::offset_of!(LayerNormBwdParams, threads_per_row) - 108usize];
-    ["Offset of field: LayerNormBwdParams::row_groups"]
-        [::core::mem::offset_of!(LayerNormBwdParams, row_groups) - 112usize];
+        [::core::mem::offset_of!(LayerNormBwdParams, threads_per_row) - 116usize];
     ["Offset of field: LayerNormBwdParams::inverse_width"]
-        [::core::mem::offset_of!(LayerNormBwdParams, inverse_width) - 116usize];
+        [::core::mem::offset_of!(LayerNormBwdParams, inverse_width) - 120usize];
     ["Offset of field: LayerNormBwdParams::shared_vectors"]
-        [::core::mem::offset_of!(LayerNormBwdParams, shared_vectors) - 120usize];
-    ["Offset of field: LayerNormBwdParams::reserved"][::core::mem::offset_of!(LayerNormBwdParams, reserved) - 124usize];
+        [::core::mem::offset_of!(LayerNormBwdParams, shared_vectors) - 124usize];
 };
 /// Arguments of `layer_norm_bwd_T_reduce`.
 #[repr(C)]
@@ -476,11 +487,10 @@ const _: () = assert!(
             + size_of::<i64>()
             + size_of::<i64>()
             + size_of::<i64>()
-            + size_of::<u32>()
+            + size_of::<i64>()
             + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<f32>()
-            + size_of::<u32>()
             + size_of::<u32>(),
     "LayerNormBwdParams has padding"
 );

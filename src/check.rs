@@ -4,6 +4,24 @@ use crate::element::DType;
 use crate::error::{Error, Result};
 use crate::view::{MAX_RANK, Shape, TensorDesc};
 
+/// A tensor as rows of neighbouring elements, all leading dimensions taken as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// The number of rows.
+    pub rows: i64,
+    /// Elements of a row.
+    pub width: u64,
+    /// The distance between two rows, in elements; the width where there is only one.
+    pub stride: i64,
+}
+
+impl Rows {
+    /// Whether the rows follow one another without gaps.
+    pub(crate) fn is_contiguous(&self) -> bool {
+        u64::try_from(self.stride) == Ok(self.width)
+    }
+}
+
 /// A tensor with the names that errors need. Checks can be chained: each returns the argument again.
 #[derive(Clone, Copy)]
 pub(crate) struct Arg<'a> {
@@ -69,6 +87,32 @@ impl<'a> Arg<'a> {
             (Some(&n), Some(&stride)) if n > 1 && stride != 1 => Err(self.stride("1 along the last dimension")),
             _ => Ok(self),
         }
+    }
+
+    /// The tensor as rows at one distance, which must not be negative. A sound tensor without gaps always is, of any rank.
+    pub(crate) fn rows(self) -> Result<Rows> {
+        self.unit_inner_stride()?;
+        let TensorDesc { shape, strides, dtype, .. } = self.tensor;
+        let (width, leading) = shape.split_last().map_or((1, &[][..]), |(&width, leading)| (width as u64, leading));
+        let mut rows = Rows { rows: 1, width, stride: width as i64 };
+        for (&n, &stride) in leading.iter().zip(strides.iter()).rev().filter(|&(&n, _)| n > 1) {
+            if rows.rows == 1 {
+                rows.stride = stride;
+            } else if Some(stride) != rows.stride.checked_mul(rows.rows) {
+                return Err(self.stride("such that all leading dimensions together are rows at one distance"));
+            }
+            rows.rows *= n as i64;
+        }
+        if rows.stride < 0 {
+            return Err(self.stride("no negative one"));
+        }
+        let reach = i128::from(rows.rows - 1) * i128::from(rows.stride) + i128::from(width);
+        let limit = i64::MAX / dtype.size() as i64;
+        if reach > i128::from(limit) {
+            let got = u64::try_from(reach).unwrap_or(u64::MAX);
+            return Err(self.range("the distance from the first element to the last", limit as u64, got));
+        }
+        Ok(rows)
     }
 
     /// Every stride between 0 and `limit` elements.

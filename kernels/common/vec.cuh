@@ -59,6 +59,11 @@ __device__ __forceinline__ uint4 pack(const float (&values)[LANES<T>]) {
     return {words[0], words[1], words[2], words[3]};
 }
 
+/// Stores four floats as they are.
+__device__ __forceinline__ void store_floats(uint64_t address, float a, float b, float c, float d) {
+    ptx::store_16(address, {__float_as_uint(a), __float_as_uint(b), __float_as_uint(c), __float_as_uint(d)});
+}
+
 /// Whether an address may be accessed 16 bytes at a time.
 __device__ __forceinline__ bool is_vector_address(uint64_t address) { return address % 16 == 0; }
 

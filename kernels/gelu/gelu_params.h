@@ -52,7 +52,7 @@ typedef struct {
     uint32_t width;
     /// A power of two from 1 to 32.
     uint32_t threads_per_row;
-    /// Not 0 where every row of every tensor, and the bias, begins at a multiple of 16 bytes.
+    /// Not 0 where every row of every `[rows, width]` tensor begins at a multiple of 16 bytes.
     uint32_t vectorised;
     /// Zero.
     uint32_t reserved;

@@ -4,9 +4,24 @@
 #define WARPSMITH_LAYER_NORM_PARAMS_H
 #include <stdint.h>
 
+/* What launchers and kernels agree on. */
 enum {
-    /// Every block of the backward kernels that sum over rows takes one group of rows; their number depends on the row count alone.
-    LAYER_NORM_MAX_ROW_GROUPS = 128
+    /// 16-byte vectors of a row that a thread holds in registers.
+    LAYER_NORM_VECTORS = 4,
+    /// Most threads of a block of `layer_norm_fwd_T`.
+    LAYER_NORM_FWD_THREADS = 256,
+    /// Threads of a block of `layer_norm_bwd_T`.
+    LAYER_NORM_BWD_THREADS = 256,
+    /// Rows of each team of `layer_norm_bwd_T` that have a place in shared memory.
+    LAYER_NORM_BWD_STAGES = 3,
+    /// Most threads of a block of `layer_norm_fwd_T_general` and `layer_norm_bwd_T_dx`.
+    LAYER_NORM_GENERAL_THREADS = 512,
+    /// Threads of a block of `layer_norm_bwd_T_columns`.
+    LAYER_NORM_COLUMNS_THREADS = 256,
+    /// Threads of a block of `layer_norm_bwd_T_reduce`.
+    LAYER_NORM_REDUCE_THREADS = 256,
+    /// Columns of such a block.
+    LAYER_NORM_REDUCE_COLUMNS = 32
 };
 
 /// Arguments of `layer_norm_fwd_T` and `layer_norm_fwd_T_general`.
@@ -79,18 +94,16 @@ typedef struct {
     int64_t grad_input_stride;
     /// Rows.
     int64_t rows;
+    /// Rows of a group, the last one perhaps excepted: group g takes the rows from g * rows_per_group on, and a block takes a group.
+    int64_t rows_per_group;
     /// Elements of a row.
     uint32_t width;
     /// Threads that share a row: a power of two up to 32, or all threads of the block.
     uint32_t threads_per_row;
-    /// Groups of rows: group g takes rows g, g + row_groups, ... in units of the rows that a block holds at once.
-    uint32_t row_groups;
     /// 1 / width, rounded to nearest.
     float inverse_width;
     /// 16-byte vectors of each of the two inputs' rows that each thread keeps in dynamic shared memory (`_dx` alone).
     uint32_t shared_vectors;
-    /// Zero.
-    uint32_t reserved;
 } LayerNormBwdParams;
 
 /// Arguments of `layer_norm_bwd_T_reduce`.

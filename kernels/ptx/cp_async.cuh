@@ -4,12 +4,16 @@
 
 namespace ptx {
 
+/// The address of shared memory that the instructions below take.
+__device__ __forceinline__ uint32_t shared_address(const void* pointer) {
+    return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
 /// cp.async.cg.shared.global, 16 bytes, around L1. The bytes may be read by this thread after `cp_async_wait`, by the others
 /// of the block after a barrier behind that. Both addresses are multiples of 16.
 /// PTX ISA "Data Movement and Conversion Instructions: cp.async"; sm_80.
-__device__ __forceinline__ void cp_async_16(void* shared, uint64_t global) {
-    uint32_t destination = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(destination), "l"(global) : "memory");
+__device__ __forceinline__ void cp_async_16(uint32_t shared, uint64_t global) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
 }
 
 /// cp.async.commit_group: closes this thread's group of copies; an empty group is complete at once.

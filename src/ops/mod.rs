@@ -1,1 +1,3 @@
 //! The operations, each in a module of its name.
+
+pub mod gelu;

@@ -1,7 +1,9 @@
 //! The tasks of this workspace, run by `cargo xtask`. None of them depends on the crate that it works on.
 
 mod bindings;
+mod bundle;
 mod check;
+mod measure;
 mod setup;
 mod shell;
 mod test;
@@ -13,7 +15,9 @@ const USAGE: &str = "cargo xtask TASK
   setup      installs nvcc into .cuda/ (needs g++ and python3-pip, neither a GPU nor a driver)
   test       every test: on the emulator, over the drop-in driver, and on a GPU where there is one
   check      formatting, clippy and rustdoc without warnings, generated bindings fresh
-  bindings   writes src/abi.rs from kernels/abi.h";
+  bindings   writes src/abi.rs from kernels/abi.h
+  measure    nvcc seconds and peak memory of each kernel file, image bytes of each architecture
+  bundle OUT a folder with all test and bench programs and one run.sh, for a machine that has nothing but an NVIDIA driver";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +27,8 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::test(rest),
         ["check"] => check::check(),
         ["bindings"] => bindings::write(),
+        ["bundle", out] => bundle::bundle(out.as_ref()),
+        ["measure"] => measure::measure(),
         ["bindings", "--check"] => bindings::check(),
         _ => Err(USAGE.to_owned()),
     };

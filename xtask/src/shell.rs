@@ -13,6 +13,11 @@ pub fn root() -> PathBuf {
     here.parent().map(Path::to_owned).unwrap_or(here)
 }
 
+/// Cargo's target folder.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
@@ -32,16 +37,27 @@ pub fn run(command: &mut Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("failed ({status}): {line}")) }
 }
 
+/// Prints the command's line, runs it, and gives back its standard output.
+pub fn show(command: &mut Command) -> Outcome<String> {
+    let line = line(command);
+    eprintln!("$ {line}");
+    let output = command.output().map_err(|e| format!("{line}: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("failed ({}): {line}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|e| format!("{line}: {e}"))
+}
+
 /// The command as one types it in a shell, with the variables that it adds.
 fn line(command: &Command) -> String {
-    let show = |text: &OsStr| {
+    let quoted = |text: &OsStr| {
         let text = text.to_string_lossy();
         let text = text.strip_prefix(&format!("{}/", root().display())).unwrap_or(&text).to_owned();
         if text.contains([' ', '"', '\'', '*', '$']) { format!("'{text}'") } else { text }
     };
-    let program = if command.get_program() == program() { "cargo".into() } else { show(command.get_program()) };
-    let variables = command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", show(name), show(value?))));
-    variables.chain([program]).chain(command.get_args().map(show)).collect::<Vec<_>>().join(" ")
+    let program = if command.get_program() == program() { "cargo".into() } else { quoted(command.get_program()) };
+    let variables = command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", quoted(name), quoted(value?))));
+    variables.chain([program]).chain(command.get_args().map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
 /// Adds the path to a failure of the file system.

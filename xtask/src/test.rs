@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::setup::cargo_with_nvcc;
-use crate::shell::{Outcome, at, remove, root, run};
+use crate::shell::{Outcome, at, remove, run, target};
 
 /// Runs all tests twice where it matters: in the workspace as it is, and the crate's own again with a driver that is the emulator,
 /// so that the code over cudarc runs too. `rest` goes to both.
@@ -18,7 +18,7 @@ pub fn test(rest: &[&str]) -> Outcome {
 /// A folder that holds the drop-in driver under the names that programs load. It is not where cargo puts the library: cargo's folders
 /// are on every test's search path, which must find the machine's own driver.
 fn emulated_driver() -> Outcome<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = target();
     let folder = target.join("emulated-driver");
     remove(&folder)?;
     at(&folder, std::fs::create_dir_all(&folder))?;

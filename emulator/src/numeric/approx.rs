@@ -34,7 +34,7 @@ const fn bound(power: f64, rounding: f64) -> f64 {
 /// `exact` with a relative error of up to `bound`.
 #[inline(always)]
 fn relative(exact: f64, bound: f64, p: Perturbation, operation: u32, input: u64) -> f64 {
-    exact + exact * (bound * p.draw(operation, input))
+    exact * (1.0 + bound * p.draw(operation, input))
 }
 
 /// `exact` with an error of up to `units` units in the last place of an `f32`, its rounding to `f32` included.

@@ -132,7 +132,7 @@ pub(crate) fn div(a: f64, b: f64, rounding: Rounding) -> f64 {
     // At least 73 bits of quotient: the dividend has 126, the divisor at most 53.
     let dividend = Magnitude::new(false, a.into(), a_exponent, false);
     let quotient = dividend.significand / u128::from(b);
-    let sticky = dividend.significand % u128::from(b) != 0;
+    let sticky = !dividend.significand.is_multiple_of(u128::from(b));
     let exponent = dividend.exponent - b_exponent;
     Magnitude::new(a_negative != b_negative, quotient, exponent, sticky).to_f64(rounding)
 }
@@ -192,7 +192,7 @@ pub(crate) mod oracle {
     pub(crate) fn div(a: f32, b: f32, rounding: Rounding) -> Option<f32> {
         let (a, b) = (finite(a)?, finite(b)?);
         let divisor = b.significand >> 60;
-        let sticky = a.significand % divisor != 0;
+        let sticky = !a.significand.is_multiple_of(divisor);
         let quotient = a.significand / divisor;
         let exponent = a.exponent - b.exponent - 60;
         Some(to_f32(Magnitude::new(a.negative != b.negative, quotient, exponent, sticky), rounding))

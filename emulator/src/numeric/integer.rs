@@ -176,13 +176,13 @@ pub(crate) fn shr_signed(a: i64, amount: u32) -> i64 {
 /// `mul.hi.u64`.
 #[inline(always)]
 pub(crate) fn mulhi_u64(a: u64, b: u64) -> u64 {
-    (u128::from(a) * u128::from(b) >> 64) as u64
+    ((u128::from(a) * u128::from(b)) >> 64) as u64
 }
 
 /// `mul.hi.s64`.
 #[inline(always)]
 pub(crate) fn mulhi_s64(a: u64, b: u64) -> u64 {
-    (i128::from(a as i64) * i128::from(b as i64) >> 64) as u64
+    ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64
 }
 
 /// The 48-bit product of `mul24.u32`: `.lo` is its low 32 bits, `.hi` its bits 16 to 47.

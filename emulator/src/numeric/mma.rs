@@ -7,82 +7,150 @@
 //! Exact results: `d = fma(a[15], b[15], ... fma(a[0], b[0], c))` in f32, one rounding per step, k ascending. Perturbed results
 //! sum as tensor cores do: see [`perturbed`].
 
-use super::convert::{bf16_to_f32, canonical, f16_to_f32, f32_to_f16};
+// The loops below are plain and their bounds constant: closures handed to the standard library's array functions are not
+// always inlined, and then miss the caller's instruction set.
+#![allow(clippy::needless_range_loop)]
+
+use super::convert::{canonical, f32_to_f16};
 use super::{Perturbation, Rounding, narrow};
 
 type Lanes = [u32; 32];
-/// `K` rows of `b`, the columns of each in the order 0, 2, 4, 6, 1, 3, 5, 7.
-type Columns<const K: usize> = [[f32; 8]; K];
-
-/// A row of 8 accumulators in the same order of columns.
+/// A register's values, of one half of its lanes or of all of them.
+type Plane = [f32; 32];
+/// A row of 8 accumulators, the columns in the order 0, 2, 4, 6, 1, 3, 5, 7.
 type Row = [f32; 8];
 
-/// Rows 0 to 7 or 8 to 15 of `a` from registers that hold 8 columns each, two in a lane.
+/// How operands are packed: `PACK` values of `a` in a lane, so that a register holds `4 * PACK` of the `K` columns.
+const fn plane_of(k: usize, pack: usize) -> (usize, usize) {
+    let (register, rest) = (k / (4 * pack), k % (4 * pack));
+    (register * pack + rest % pack, rest / pack)
+}
+
+/// A 16-bit format as tensor cores read it. A NaN stays one; the result is made canonical at the end.
+trait Operand {
+    /// The value of the low 16 bits.
+    fn low(pair: u32) -> f32;
+    /// The value of the high 16 bits.
+    fn high(pair: u32) -> f32;
+}
+
+struct Bf16;
+
+impl Operand for Bf16 {
+    #[inline(always)]
+    fn low(pair: u32) -> f32 {
+        f32::from_bits(pair << 16)
+    }
+
+    #[inline(always)]
+    fn high(pair: u32) -> f32 {
+        f32::from_bits(pair & 0xffff_0000)
+    }
+}
+
+struct F16;
+
+impl Operand for F16 {
+    #[inline(always)]
+    fn low(pair: u32) -> f32 {
+        // In the fields of an f32 the value is 2^112 too small, subnormals included, and the product is exact.
+        let magnitude = f32::from_bits((pair & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
+        let top = if pair & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };
+        f32::from_bits(magnitude.to_bits() | top | (pair & 0x8000) << 16)
+    }
+
+    #[inline(always)]
+    fn high(pair: u32) -> f32 {
+        Self::low(pair >> 16)
+    }
+}
+
+/// The planes of registers that hold two values in a lane: low halves, then high halves, of each.
 #[inline(always)]
-fn unpack_a<const K: usize, const R: usize>(registers: [&Lanes; R], widen: impl Fn(u16) -> f32) -> [[f32; K]; 8] {
-    let mut rows = [[0.0; K]; 8];
-    for (group, row) in rows.iter_mut().enumerate() {
-        for (r, register) in registers.iter().enumerate() {
-            for thread in 0..4 {
-                let pair = register[4 * group + thread];
-                row[8 * r + 2 * thread] = widen(pair as u16);
-                row[8 * r + 2 * thread + 1] = widen((pair >> 16) as u16);
-            }
+fn planes<T: Operand, const R: usize, const P: usize>(registers: [&Lanes; R]) -> [Plane; P] {
+    let mut planes = [[0.0; 32]; P];
+    for r in 0..R {
+        for lane in 0..32 {
+            planes[2 * r][lane] = T::low(registers[r][lane]);
+            planes[2 * r + 1][lane] = T::high(registers[r][lane]);
         }
     }
-    rows
+    planes
 }
 
-/// The lane that holds, for thread-in-group `thread`, the column that stands at `position`.
+/// The value of a tf32 operand, whose 13 low bits are not read.
 #[inline(always)]
-const fn column_lane(position: usize, thread: usize) -> usize {
-    let column = if position < 4 { 2 * position } else { 2 * (position - 4) + 1 };
-    4 * column + thread
+fn tf32(bits: u32) -> f32 {
+    f32::from_bits(bits & 0xffff_e000)
 }
 
-/// `b` from registers that hold 8 rows each, two in a lane.
+/// The planes of tf32 registers.
 #[inline(always)]
-fn unpack_b<const K: usize, const R: usize>(registers: [&Lanes; R], widen: impl Fn(u16) -> f32) -> Columns<K> {
+fn planes_tf32<const R: usize>(registers: [&Lanes; R]) -> [Plane; R] {
+    let mut planes = [[0.0; 32]; R];
+    for r in 0..R {
+        for lane in 0..32 {
+            planes[r][lane] = tf32(registers[r][lane]);
+        }
+    }
+    planes
+}
+
+/// The words of one thread-in-group of a register of `b`, whose column `n` stands in lane `4 * n + thread`.
+#[inline(always)]
+fn words_of_b(register: &Lanes, thread: usize) -> [u32; 8] {
+    let lane = |column: usize| register[4 * column + thread];
+    [lane(0), lane(2), lane(4), lane(6), lane(1), lane(3), lane(5), lane(7)]
+}
+
+/// `b` row by row, from registers that hold two values in a lane.
+#[inline(always)]
+fn rows_of_b<T: Operand, const R: usize, const K: usize>(registers: [&Lanes; R]) -> [Row; K] {
     let mut rows = [[0.0; 8]; K];
-    for (r, register) in registers.iter().enumerate() {
+    for r in 0..R {
         for thread in 0..4 {
-            let pairs: [u32; 8] = std::array::from_fn(|position| register[column_lane(position, thread)]);
-            for (position, pair) in pairs.into_iter().enumerate() {
-                rows[8 * r + 2 * thread][position] = widen(pair as u16);
-                rows[8 * r + 2 * thread + 1][position] = widen((pair >> 16) as u16);
+            let words = words_of_b(registers[r], thread);
+            for i in 0..8 {
+                rows[8 * r + 2 * thread][i] = T::low(words[i]);
+                rows[8 * r + 2 * thread + 1][i] = T::high(words[i]);
             }
         }
     }
     rows
 }
 
-/// One row of accumulators: from two registers, even columns and odd columns.
+/// A tf32 `b` row by row.
 #[inline(always)]
-fn load_row(even: &Lanes, odd: &Lanes, group: usize) -> Row {
-    std::array::from_fn(|i| {
-        let register = if i < 4 { even } else { odd };
-        f32::from_bits(register[4 * group + i % 4])
-    })
-}
-
-#[inline(always)]
-fn store_row(even: &mut Lanes, odd: &mut Lanes, group: usize, row: Row) {
-    for i in 0..4 {
-        even[4 * group + i] = canonical(row[i]).to_bits();
-        odd[4 * group + i] = canonical(row[i + 4]).to_bits();
-    }
-}
-
-/// `row + a * b` for one row of `a`.
-#[inline(always)]
-fn product<const K: usize>(a: &[f32; K], b: &Columns<K>, row: Row, p: Perturbation) -> Row {
-    let mut sum = row;
-    for k in 0..K {
-        for i in 0..8 {
-            sum[i] = a[k].mul_add(b[k][i], sum[i]);
+fn rows_of_b_tf32<const R: usize, const K: usize>(registers: [&Lanes; R]) -> [Row; K] {
+    let mut rows = [[0.0; 8]; K];
+    for r in 0..R {
+        for thread in 0..4 {
+            let words = words_of_b(registers[r], thread);
+            for i in 0..8 {
+                rows[4 * r + thread][i] = tf32(words[i]);
+            }
         }
     }
-    if p.is_exact() { sum } else { perturbed(a, b, row, sum, p) }
+    rows
+}
+
+/// Eight rows of accumulators plus `a * b`, from the planes of those rows of `a`.
+#[inline(always)]
+fn product<const K: usize, const PACK: usize, const P: usize>(
+    mut rows: [Row; 8],
+    a: &[Plane; P],
+    b: &[Row; K],
+) -> [Row; 8] {
+    for k in 0..K {
+        let (plane, thread) = plane_of(k, PACK);
+        for group in 0..8 {
+            let factor = a[plane][4 * group + thread];
+            for i in 0..8 {
+                rows[group][i] = factor.mul_add(b[k][i], rows[group][i]);
+            }
+        }
+    }
+    rows
 }
 
 /// A row summed as tensor cores were seen to sum (Fasi, Higham, Mikaitis, Pranesh, "Numerical behavior of NVIDIA tensor cores",
@@ -90,150 +158,239 @@ fn product<const K: usize>(a: &[f32; K], b: &Columns<K>, row: Row, p: Perturbati
 /// aligned to the largest, cut off after 23 or 24 bits below its leading bit, added exactly, and the sum is cut to 24 bits.
 ///
 /// With `m` the largest magnitude among the products and partial sums of an element, the error is below `(K + 2 * K / block) *
-/// m * 2^-22`. Rows whose f32 sum is not finite keep it.
-#[inline(never)]
-fn perturbed<const K: usize>(a: &[f32; K], b: &Columns<K>, row: Row, exact: Row, p: Perturbation) -> Row {
+/// m * 2^-22`. Elements whose f32 sum is not finite keep it.
+#[inline(always)]
+fn sum_row<const K: usize>(start: &Row, a: &[f32; K], b: &[Row; K], p: Perturbation) -> Row {
     const OPERATION: u32 = 20;
     let choice = p.bits(OPERATION);
     let block = (4usize << (choice % 3)).min(K);
     let (backwards, extra_bit) = (choice >> 8 & 1 != 0, choice >> 9 & 1 != 0);
     let scale = if extra_bit { (1u64 << 24) as f64 } else { (1u64 << 23) as f64 };
-    let mut result = exact;
+    let mut sum = [0.0; 8];
     for i in 0..8 {
-        if !exact[i].is_finite() {
-            continue;
+        sum[i] = f64::from(start[i]);
+    }
+    for step in 0..K / block {
+        let first = block * if backwards { K / block - 1 - step } else { step };
+        let mut largest = [0.0; 8];
+        for i in 0..8 {
+            largest[i] = sum[i].abs();
         }
-        let mut sum = f64::from(row[i]);
-        for step in 0..K / block {
-            let first = block * if backwards { K / block - 1 - step } else { step };
-            let products = (first..first + block).map(|k| f64::from(a[k]) * f64::from(b[k][i]));
-            let largest = products.clone().fold(sum.abs(), |m, x| m.max(x.abs()));
-            // The power of two at or below the largest addend; nothing to add where that is zero.
-            let power = f64::from_bits(largest.to_bits() & 0x7ff0_0000_0000_0000);
-            if power == 0.0 {
-                continue;
+        for k in first..first + block {
+            for i in 0..8 {
+                let magnitude = (f64::from(a[k]) * f64::from(b[k][i])).abs();
+                largest[i] = if magnitude > largest[i] { magnitude } else { largest[i] };
             }
-            let unit = power / scale;
-            let units = products.fold((sum / unit).trunc(), |s, x| s + (x / unit).trunc());
-            sum = f64::from(narrow::f64_to_f32(units * unit, Rounding::Zero));
         }
-        result[i] = sum as f32;
+        let (mut unit, mut per_unit, mut units) = ([0.0; 8], [0.0; 8], [0.0; 8]);
+        for i in 0..8 {
+            // The power of two at or below the largest addend; a block of zeros adds nothing whatever its unit.
+            unit[i] = f64::from_bits((largest[i].to_bits() & 0x7ff0_0000_0000_0000).max(0x0400_0000_0000_0000)) / scale;
+            per_unit[i] = 1.0 / unit[i];
+            units[i] = cut(sum[i] * per_unit[i]);
+        }
+        for k in first..first + block {
+            for i in 0..8 {
+                units[i] += cut(f64::from(a[k]) * f64::from(b[k][i]) * per_unit[i]);
+            }
+        }
+        for i in 0..8 {
+            // Fewer than 30 bits of units: 24 of them stay.
+            let bits = (units[i] * unit[i]).to_bits();
+            sum[i] = f64::from_bits(bits & !((1 << 29) - 1));
+        }
     }
-    result
+    let mut row = [0.0; 8];
+    for i in 0..8 {
+        row[i] = narrow::f64_to_f32(sum[i], Rounding::Zero);
+    }
+    row
 }
 
-/// Both halves of the rows, from `a` already unpacked.
+/// A number below 2^30 without its fraction.
 #[inline(always)]
-fn multiply<const K: usize>(
-    d: &mut [Lanes; 4],
-    a: [[[f32; K]; 8]; 2],
-    b: &Columns<K>,
-    c: [&Lanes; 4],
-    p: Perturbation,
-) {
-    let [d0, d1, d2, d3] = d;
+fn cut(x: f64) -> f64 {
+    // Adding and subtracting this number rounds to an integer; one that grew is one too far from zero.
+    const TO_INTEGER: f64 = (3u64 << 51) as f64;
+    let nearest = (x + TO_INTEGER) - TO_INTEGER;
+    let step = if nearest.abs() > x.abs() { 1f64.copysign(x) } else { 0.0 };
+    nearest - step
+}
+
+/// Eight rows of accumulators from two registers, even columns and odd columns.
+#[inline(always)]
+fn load(c: [&Lanes; 2]) -> [Row; 8] {
+    let mut rows = [[0.0; 8]; 8];
     for group in 0..8 {
-        store_row(d0, d1, group, product(&a[0][group], b, load_row(c[0], c[1], group), p));
-        store_row(d2, d3, group, product(&a[1][group], b, load_row(c[2], c[3], group), p));
+        for i in 0..4 {
+            rows[group][i] = f32::from_bits(c[0][4 * group + i]);
+            rows[group][i + 4] = f32::from_bits(c[1][4 * group + i]);
+        }
+    }
+    rows
+}
+
+#[inline(always)]
+fn store(d: [&mut Lanes; 2], rows: &[Row; 8]) {
+    for group in 0..8 {
+        for i in 0..4 {
+            d[0][4 * group + i] = rows[group][i].to_bits();
+            d[1][4 * group + i] = rows[group][i + 4].to_bits();
+        }
     }
 }
 
-/// The same with `f16` accumulators: summed in f32 and rounded once.
+/// Eight rows of accumulators in two registers, times `a` and `b`, and back.
 #[inline(always)]
-fn multiply_f16<const K: usize>(
-    d: &mut [Lanes; 2],
-    a: [[[f32; K]; 8]; 2],
-    b: &Columns<K>,
+fn multiply<const K: usize, const PACK: usize, const P: usize>(
+    d: [&mut Lanes; 2],
+    a: &[Plane; P],
+    b: &[Row; K],
     c: [&Lanes; 2],
     p: Perturbation,
 ) {
-    for half in 0..2 {
-        for group in 0..8 {
-            let start: Row = std::array::from_fn(|i| {
-                let pair = c[half][4 * group + i % 4];
-                f16_to_f32((if i < 4 { pair } else { pair >> 16 }) as u16)
-            });
-            let row = product(&a[half][group], b, start, p);
-            for i in 0..4 {
-                let [low, high] = [row[i], row[i + 4]].map(|x| u32::from(f32_to_f16(x, Rounding::NearestEven)));
-                d[half][4 * group + i] = low | high << 16;
-            }
+    if !p.is_exact() {
+        return multiply_perturbed::<K, PACK, P>(d, a, b, c, p);
+    }
+    let rows = product::<K, PACK, P>(load(c), a, b);
+    let mut nan = false;
+    for row in &rows {
+        for x in row {
+            nan |= x.is_nan();
         }
+    }
+    let [even, odd] = d;
+    store([even, odd], &rows);
+    if nan {
+        make_canonical([even, odd]);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn make_canonical(d: [&mut Lanes; 2]) {
+    for bits in d.into_iter().flatten() {
+        *bits = canonical(f32::from_bits(*bits)).to_bits();
+    }
+}
+
+/// The same, summed as tensor cores sum: see [`sum_row`]. Not inlined: it would crowd the exact path out of its registers.
+#[cold]
+#[inline(never)]
+fn multiply_perturbed<const K: usize, const PACK: usize, const P: usize>(
+    d: [&mut Lanes; 2],
+    a: &[Plane; P],
+    b: &[Row; K],
+    c: [&Lanes; 2],
+    p: Perturbation,
+) {
+    let start = load(c);
+    let mut rows = product::<K, PACK, P>(start, a, b);
+    for group in 0..8 {
+        let mut factors = [0.0; K];
+        for k in 0..K {
+            let (plane, thread) = plane_of(k, PACK);
+            factors[k] = a[plane][4 * group + thread];
+        }
+        let sums = sum_row(&start[group], &factors, b, p);
+        for i in 0..8 {
+            let exact = canonical(rows[group][i]);
+            rows[group][i] = if exact.is_finite() { sums[i] } else { exact };
+        }
+    }
+    store(d, &rows);
+}
+
+/// The same with `f16` accumulators, even and odd columns in the halves of one register: summed in f32 and rounded once.
+#[inline(always)]
+fn multiply_f16<const K: usize, const P: usize>(
+    d: &mut Lanes,
+    a: &[Plane; P],
+    b: &[Row; K],
+    c: &Lanes,
+    p: Perturbation,
+) {
+    let (mut even, mut odd) = ([0; 32], [0; 32]);
+    for lane in 0..32 {
+        even[lane] = F16::low(c[lane]).to_bits();
+        odd[lane] = F16::high(c[lane]).to_bits();
+    }
+    let (start_even, start_odd) = (even, odd);
+    multiply::<K, 2, P>([&mut even, &mut odd], a, b, [&start_even, &start_odd], p);
+    for lane in 0..32 {
+        let [low, high] = [even, odd].map(|plane| f32_to_f16(f32::from_bits(plane[lane]), Rounding::NearestEven));
+        d[lane] = u32::from(low) | u32::from(high) << 16;
     }
 }
 
 /// `mma.m16n8k16.f32.bf16.bf16.f32`.
 #[inline(always)]
 pub(crate) fn m16n8k16_bf16(d: &mut [Lanes; 4], a: [&Lanes; 4], b: [&Lanes; 2], c: [&Lanes; 4], p: Perturbation) {
-    let rows = [unpack_a([a[0], a[2]], bf16_to_f32), unpack_a([a[1], a[3]], bf16_to_f32)];
-    multiply::<16>(d, rows, &unpack_b(b, bf16_to_f32), c, p);
+    let rows = rows_of_b::<Bf16, 2, 16>(b);
+    let [d0, d1, d2, d3] = d;
+    multiply::<16, 2, 4>([d0, d1], &planes::<Bf16, 2, 4>([a[0], a[2]]), &rows, [c[0], c[1]], p);
+    multiply::<16, 2, 4>([d2, d3], &planes::<Bf16, 2, 4>([a[1], a[3]]), &rows, [c[2], c[3]], p);
 }
 
 /// `mma.m16n8k16.f32.f16.f16.f32`.
 #[inline(always)]
 pub(crate) fn m16n8k16_f16(d: &mut [Lanes; 4], a: [&Lanes; 4], b: [&Lanes; 2], c: [&Lanes; 4], p: Perturbation) {
-    let rows = [unpack_a([a[0], a[2]], f16_to_f32), unpack_a([a[1], a[3]], f16_to_f32)];
-    multiply::<16>(d, rows, &unpack_b(b, f16_to_f32), c, p);
+    let rows = rows_of_b::<F16, 2, 16>(b);
+    let [d0, d1, d2, d3] = d;
+    multiply::<16, 2, 4>([d0, d1], &planes::<F16, 2, 4>([a[0], a[2]]), &rows, [c[0], c[1]], p);
+    multiply::<16, 2, 4>([d2, d3], &planes::<F16, 2, 4>([a[1], a[3]]), &rows, [c[2], c[3]], p);
 }
 
 /// `mma.m16n8k16.f16.f16.f16.f16`.
 #[inline(always)]
 pub(crate) fn m16n8k16_f16_f16(d: &mut [Lanes; 2], a: [&Lanes; 4], b: [&Lanes; 2], c: [&Lanes; 2], p: Perturbation) {
-    let rows = [unpack_a([a[0], a[2]], f16_to_f32), unpack_a([a[1], a[3]], f16_to_f32)];
-    multiply_f16::<16>(d, rows, &unpack_b(b, f16_to_f32), c, p);
+    let rows = rows_of_b::<F16, 2, 16>(b);
+    multiply_f16::<16, 4>(&mut d[0], &planes::<F16, 2, 4>([a[0], a[2]]), &rows, c[0], p);
+    multiply_f16::<16, 4>(&mut d[1], &planes::<F16, 2, 4>([a[1], a[3]]), &rows, c[1], p);
 }
 
 /// `mma.m16n8k8.f32.bf16.bf16.f32`.
 #[inline(always)]
 pub(crate) fn m16n8k8_bf16(d: &mut [Lanes; 4], a: [&Lanes; 2], b: [&Lanes; 1], c: [&Lanes; 4], p: Perturbation) {
-    let rows = [unpack_a([a[0]], bf16_to_f32), unpack_a([a[1]], bf16_to_f32)];
-    multiply::<8>(d, rows, &unpack_b(b, bf16_to_f32), c, p);
+    let rows = rows_of_b::<Bf16, 1, 8>(b);
+    let [d0, d1, d2, d3] = d;
+    multiply::<8, 2, 2>([d0, d1], &planes::<Bf16, 1, 2>([a[0]]), &rows, [c[0], c[1]], p);
+    multiply::<8, 2, 2>([d2, d3], &planes::<Bf16, 1, 2>([a[1]]), &rows, [c[2], c[3]], p);
 }
 
 /// `mma.m16n8k8.f32.f16.f16.f32`.
 #[inline(always)]
 pub(crate) fn m16n8k8_f16(d: &mut [Lanes; 4], a: [&Lanes; 2], b: [&Lanes; 1], c: [&Lanes; 4], p: Perturbation) {
-    let rows = [unpack_a([a[0]], f16_to_f32), unpack_a([a[1]], f16_to_f32)];
-    multiply::<8>(d, rows, &unpack_b(b, f16_to_f32), c, p);
+    let rows = rows_of_b::<F16, 1, 8>(b);
+    let [d0, d1, d2, d3] = d;
+    multiply::<8, 2, 2>([d0, d1], &planes::<F16, 1, 2>([a[0]]), &rows, [c[0], c[1]], p);
+    multiply::<8, 2, 2>([d2, d3], &planes::<F16, 1, 2>([a[1]]), &rows, [c[2], c[3]], p);
 }
 
 /// `mma.m16n8k8.f16.f16.f16.f16`.
 #[inline(always)]
 pub(crate) fn m16n8k8_f16_f16(d: &mut [Lanes; 2], a: [&Lanes; 2], b: [&Lanes; 1], c: [&Lanes; 2], p: Perturbation) {
-    let rows = [unpack_a([a[0]], f16_to_f32), unpack_a([a[1]], f16_to_f32)];
-    multiply_f16::<8>(d, rows, &unpack_b(b, f16_to_f32), c, p);
-}
-
-/// The value of a tf32 operand: its 13 low bits are not read.
-#[inline(always)]
-fn tf32(bits: u32) -> f32 {
-    canonical(f32::from_bits(bits & 0xffff_e000))
-}
-
-/// Rows of a tf32 `a` from registers that hold 4 columns each.
-#[inline(always)]
-fn unpack_a_tf32<const K: usize, const R: usize>(registers: [&Lanes; R]) -> [[f32; K]; 8] {
-    std::array::from_fn(|group| std::array::from_fn(|k| tf32(registers[k / 4][4 * group + k % 4])))
-}
-
-/// A tf32 `b` from registers that hold 4 rows each.
-#[inline(always)]
-fn unpack_b_tf32<const K: usize, const R: usize>(registers: [&Lanes; R]) -> Columns<K> {
-    std::array::from_fn(|k| std::array::from_fn(|position| tf32(registers[k / 4][column_lane(position, k % 4)])))
+    let rows = rows_of_b::<F16, 1, 8>(b);
+    multiply_f16::<8, 2>(&mut d[0], &planes::<F16, 1, 2>([a[0]]), &rows, c[0], p);
+    multiply_f16::<8, 2>(&mut d[1], &planes::<F16, 1, 2>([a[1]]), &rows, c[1], p);
 }
 
 /// `mma.m16n8k8.f32.tf32.tf32.f32`.
 #[inline(always)]
 pub(crate) fn m16n8k8_tf32(d: &mut [Lanes; 4], a: [&Lanes; 4], b: [&Lanes; 2], c: [&Lanes; 4], p: Perturbation) {
-    let rows = [unpack_a_tf32([a[0], a[2]]), unpack_a_tf32([a[1], a[3]])];
-    multiply::<8>(d, rows, &unpack_b_tf32(b), c, p);
+    let rows = rows_of_b_tf32::<2, 8>(b);
+    let [d0, d1, d2, d3] = d;
+    multiply::<8, 1, 2>([d0, d1], &planes_tf32([a[0], a[2]]), &rows, [c[0], c[1]], p);
+    multiply::<8, 1, 2>([d2, d3], &planes_tf32([a[1], a[3]]), &rows, [c[2], c[3]], p);
 }
 
 /// `mma.m16n8k4.f32.tf32.tf32.f32`.
 #[inline(always)]
 pub(crate) fn m16n8k4_tf32(d: &mut [Lanes; 4], a: [&Lanes; 2], b: [&Lanes; 1], c: [&Lanes; 4], p: Perturbation) {
-    let rows = [unpack_a_tf32([a[0]]), unpack_a_tf32([a[1]])];
-    multiply::<4>(d, rows, &unpack_b_tf32(b), c, p);
+    let rows = rows_of_b_tf32::<1, 4>(b);
+    let [d0, d1, d2, d3] = d;
+    multiply::<4, 1, 1>([d0, d1], &planes_tf32([a[0]]), &rows, [c[0], c[1]], p);
+    multiply::<4, 1, 1>([d2, d3], &planes_tf32([a[1]]), &rows, [c[2], c[3]], p);
 }
 
 /// How an integer `mma` reads its bytes and ends its sums.

@@ -15,6 +15,8 @@ pub(crate) mod ldmatrix;
 pub(crate) mod mma;
 pub(crate) mod narrow;
 mod perturb;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use perturb::Perturbation;
 

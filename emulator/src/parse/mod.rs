@@ -6,6 +6,8 @@
 mod constant;
 mod function;
 mod lex;
+#[cfg(test)]
+mod nvcc_tests;
 mod operand;
 mod scope;
 #[cfg(test)]

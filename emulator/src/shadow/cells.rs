@@ -56,6 +56,12 @@ impl Lanes {
         Self(pc.min(PC_LIMIT) << 10 | other << 5 | lane)
     }
 
+    /// Whether no other lane touched the cell.
+    #[inline(always)]
+    pub(super) fn is_alone(self, lane: u32) -> bool {
+        self.latest() == lane && self.other() == lane
+    }
+
     #[inline(always)]
     pub(super) fn latest(self) -> u32 {
         self.0 & 31

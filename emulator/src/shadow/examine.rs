@@ -204,6 +204,17 @@ impl SharedShadow {
         }
     }
 
+    /// Makes cells of their own of the bytes of all words that an access touches.
+    #[inline]
+    pub(super) fn split_all(&mut self, access: WarpAccess<'_>) {
+        for lane in lanes(access.mask) {
+            let word = (access.addresses[lane] >> 2) as usize;
+            if self.words.write.time.get(word) != Some(&BYTEWISE) {
+                self.split(word);
+            }
+        }
+    }
+
     /// Makes the bytes of a word cells of their own.
     fn split(&mut self, word: usize) {
         let (words, warps) = (&mut self.words, self.order.warps());
@@ -212,16 +223,19 @@ impl SharedShadow {
         bytes.write.time[word * 4..][..4].fill(time);
         bytes.write.who[word * 4..][..4].fill(who);
         words.write.time[word] = BYTEWISE;
+        // What every warp knows needs no place in the bytes.
+        let settled = self.order.settled();
         for kind in Kind::ALL {
             for warp in 0..warps {
                 let from = &words.tracks(kind)[warp];
-                let (Some(&time), Some(&who)) = (from.time.get(word), from.who.get(word)) else { continue };
-                let to = bytes.track(kind, warp);
-                for byte in word * 4..word * 4 + 4 {
-                    if time > to.time[byte] {
-                        (to.time[byte], to.who[byte]) = (time, who);
-                    }
+                if from.latest <= settled || from.time[word] <= settled {
+                    continue;
                 }
+                let (time, who) = (from.time[word], from.who[word]);
+                let to = bytes.track(kind, warp);
+                to.latest = to.latest.max(time);
+                to.time[word * 4..][..4].fill(time);
+                to.who[word * 4..][..4].fill(who);
             }
         }
     }

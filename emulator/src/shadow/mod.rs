@@ -17,11 +17,12 @@
 mod cells;
 mod examine;
 mod order;
+mod quick;
 #[cfg(test)]
 mod tests;
 
 use crate::config::Checks;
-use cells::{IN_FLIGHT, LAST, Lanes, Layer, Writer};
+use cells::{BYTEWISE, IN_FLIGHT, LAST, Layer, Writer};
 use examine::Party;
 use order::Order;
 
@@ -116,6 +117,16 @@ fn lanes(mask: u32) -> impl Iterator<Item = usize> {
     (0..32).filter(move |lane| mask >> lane & 1 == 1)
 }
 
+/// The lanes that stand for all: where all read the same address, two of them, since only that much is remembered.
+#[inline(always)]
+fn readers(access: WarpAccess<'_>) -> u32 {
+    let WarpAccess { mask, addresses, .. } = access;
+    let (first, last) = (mask.trailing_zeros() & 31, 31 - mask.leading_zeros().min(31));
+    let (low, high) = (addresses[first as usize], addresses[last as usize]);
+    let is_one = || addresses.iter().zip(0..).fold(true, |one, (at, lane)| one & (*at == low || mask >> lane & 1 == 0));
+    if low == high && is_one() { mask & (1 << first | 1 << last) } else { mask }
+}
+
 impl SharedShadow {
     /// For `bytes` of shared memory and `warps` warps (at most 64).
     pub(crate) fn new(bytes: u32, warps: u32, checks: Checks) -> Self {
@@ -145,16 +156,12 @@ impl SharedShadow {
     }
 
     /// A plain load, `ldmatrix` included: each lane that gives a row's address reads it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn load(&mut self, access: WarpAccess<'_>, conflicts: &mut Vec<Conflict>) {
         self.tick();
-        let left = match access.bytes {
-            _ if self.has_strong_writes(access.warp as usize) => access.mask,
-            4 => self.load_words::<1>(access),
-            8 => self.load_words::<2>(access),
-            16 => self.load_words::<4>(access),
-            _ => access.mask,
-        };
+        let access = WarpAccess { mask: readers(access), ..access };
+        let is_quiet = !self.has_strong_writes(access.warp as usize);
+        let left = if is_quiet { self.load_quickly(access) } else { access.mask };
         if left != 0 {
             self.examine(WarpAccess { mask: left, ..access }, Party::Load, &|_, _| true, conflicts);
         }
@@ -162,7 +169,7 @@ impl SharedShadow {
 
     /// A plain store. `same` says whether two lanes that address the same bytes store the same value; it is asked for no
     /// other lanes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn store(
         &mut self,
         access: WarpAccess<'_>,
@@ -171,13 +178,8 @@ impl SharedShadow {
     ) {
         self.tick();
         let warp = access.warp as usize;
-        let left = match access.bytes {
-            _ if self.has_strong_writes(warp) || self.has_strong_reads(warp) => access.mask,
-            4 => self.store_words::<1>(access),
-            8 => self.store_words::<2>(access),
-            16 => self.store_words::<4>(access),
-            _ => access.mask,
-        };
+        let is_quiet = !self.has_strong_writes(warp) && !self.has_strong_reads(warp);
+        let left = if is_quiet { self.store_quickly(access) } else { access.mask };
         if left != 0 {
             self.examine(WarpAccess { mask: left, ..access }, Party::Store, &same, conflicts);
         }
@@ -259,105 +261,67 @@ impl SharedShadow {
         self.words.strong_reads.iter().any(|track| track.latest > self.order.floor(warp))
     }
 
-    /// Whole words, `N` a lane: records what is in order, and gives the lanes that need a closer look.
-    #[inline(always)]
-    fn load_words<const N: usize>(&mut self, access: WarpAccess<'_>) -> u32 {
-        let WarpAccess { warp, pc, mask, addresses, .. } = access;
-        let (floor, met) = (self.order.floor(warp as usize), self.order.known(warp as usize, warp as usize));
-        let now = self.now;
-        self.words.track(cells::Kind::Read, warp as usize).latest = now;
-        let Layer { write, reads, .. } = &mut self.words;
-        let reads = &mut reads[warp as usize];
-        let mut left = 0;
-        for lane in lanes(mask) {
-            let first = (addresses[lane] >> 2) as usize;
-            let (Some(written), Some(author), Some(time), Some(who)) = (
-                chunk::<N>(&write.time, first),
-                chunk::<N>(&write.who, first),
-                chunk_mut::<N>(&mut reads.time, first),
-                chunk_mut::<N>(&mut reads.who, first),
-            ) else {
-                continue;
-            };
-            // Written, and not after what everyone is known to have done; marks are greater than any time.
-            let mut fine = true;
-            for cell in 0..N {
-                fine &= written[cell].wrapping_sub(1) < floor;
-            }
-            let by = Writer::new(warp, lane as u32, 0);
-            if !fine && !(0..N).all(|cell| written[cell] != 0 && self.order.is_ordered(by, written[cell], author[cell]))
-            {
-                left |= 1 << lane;
-                continue;
-            }
-            let (alone, lane) = (Lanes::new(lane as u32, pc), lane as u32);
-            for cell in 0..N {
-                who[cell] = if time[cell] <= met { alone.0 } else { Lanes(who[cell]).and_then(lane, pc).0 };
-                time[cell] = now;
-            }
-        }
-        left
+    /// The lanes all of whose words are marked to be looked at byte by byte.
+    fn bytewise(&self, access: WarpAccess<'_>, mask: u32) -> u32 {
+        let words = (access.bytes / 4) as usize;
+        let is_bytewise = |lane: &usize| {
+            let first = (access.addresses[*lane] >> 2) as usize;
+            self.words.write.time.get(first..first + words).is_some_and(|time| time.iter().all(|t| *t == BYTEWISE))
+        };
+        lanes(mask).filter(is_bytewise).fold(0, |mask, lane| mask | 1 << lane)
     }
 
-    /// The same for stores, where no strong access is near.
+    /// Loads what is plainly in order; gives the lanes that are left.
     #[inline(always)]
-    fn store_words<const N: usize>(&mut self, access: WarpAccess<'_>) -> u32 {
-        let WarpAccess { warp, pc, mask, addresses, .. } = access;
-        let (floor, met) = (self.order.floor(warp as usize), self.order.known(warp as usize, warp as usize));
-        let now = self.now;
-        let mut left = 0;
-        for (other, reads) in self.words.reads.iter().enumerate() {
-            let known = self.order.known(warp as usize, other);
-            if reads.latest <= known {
-                continue;
-            }
-            let is_own = other == warp as usize;
-            for lane in lanes(mask) {
-                let first = (addresses[lane] >> 2) as usize;
-                let (Some(time), Some(who)) = (chunk::<N>(&reads.time, first), chunk::<N>(&reads.who, first)) else {
-                    continue;
-                };
-                let mut fine = true;
-                for cell in 0..N {
-                    fine &= time[cell] <= known;
+    fn load_quickly(&mut self, access: WarpAccess<'_>) -> u32 {
+        if access.bytes < 4 {
+            self.split_all(access);
+            return self
+                .bytes
+                .as_mut()
+                .map_or(access.mask, |bytes| quick::load::<0>(&self.order, self.now, bytes, access));
+        }
+        let left = quick::load::<2>(&self.order, self.now, &mut self.words, access);
+        if left == 0 {
+            return 0;
+        }
+        let bytewise = self.bytewise(access, left);
+        let again = WarpAccess { mask: bytewise, ..access };
+        match &mut self.bytes {
+            Some(bytes) if bytewise != 0 => left & !bytewise | quick::load::<0>(&self.order, self.now, bytes, again),
+            _ => left,
+        }
+    }
+
+    /// Stores what is plainly in order; gives the lanes that are left.
+    #[inline(always)]
+    fn store_quickly(&mut self, access: WarpAccess<'_>) -> u32 {
+        if access.bytes < 4 {
+            self.split_all(access);
+            return self
+                .bytes
+                .as_mut()
+                .map_or(access.mask, |bytes| quick::store::<0>(&self.order, self.now, bytes, access));
+        }
+        let left = quick::store::<2>(&self.order, self.now, &mut self.words, access);
+        if left == 0 {
+            return 0;
+        }
+        let bytewise = self.bytewise(access, left);
+        let again = WarpAccess { mask: bytewise, ..access };
+        match &mut self.bytes {
+            Some(bytes) if bytewise != 0 => {
+                let still = quick::store::<0>(&self.order, self.now, bytes, again);
+                // A write of the whole word makes it one again.
+                for lane in lanes(bytewise & !still) {
+                    let first = (access.addresses[lane] >> 2) as usize;
+                    let cells = first..first + (access.bytes / 4) as usize;
+                    self.words.write.time[cells.clone()].fill(self.now);
+                    self.words.write.who[cells].fill(Writer::new(access.warp, lane as u32, access.pc).0);
                 }
-                // A thread may write what it alone has read.
-                let alone = Lanes::new(lane as u32, 0).0;
-                let mine = || is_own && (0..N).all(|cell| time[cell] <= met || who[cell] & 0x3ff == alone);
-                left |= u32::from(!fine && !mine()) << lane;
+                left & !bytewise | still
             }
+            _ => left,
         }
-        self.words.write.latest = now;
-        let write = &mut self.words.write;
-        for lane in lanes(mask & !left) {
-            let first = (addresses[lane] >> 2) as usize;
-            let (Some(time), Some(who)) =
-                (chunk_mut::<N>(&mut write.time, first), chunk_mut::<N>(&mut write.who, first))
-            else {
-                continue;
-            };
-            let mut fine = true;
-            for cell in 0..N {
-                fine &= time[cell] <= floor;
-            }
-            let by = Writer::new(warp, lane as u32, pc);
-            if fine || (0..N).all(|cell| time[cell] == 0 || self.order.is_ordered(by, time[cell], who[cell])) {
-                *time = [now; N];
-                *who = [by.0; N];
-            } else {
-                left |= 1 << lane;
-            }
-        }
-        left
     }
-}
-
-#[inline(always)]
-fn chunk<const N: usize>(cells: &[u32], first: usize) -> Option<&[u32; N]> {
-    cells.get(first..first + N)?.try_into().ok()
-}
-
-#[inline(always)]
-fn chunk_mut<const N: usize>(cells: &mut [u32], first: usize) -> Option<&mut [u32; N]> {
-    cells.get_mut(first..first + N)?.try_into().ok()
 }

@@ -66,6 +66,11 @@ impl Order {
         self.floor[warp]
     }
 
+    /// Up to when everything by anyone is ordered before everything that is to come.
+    pub(super) fn settled(&self) -> u32 {
+        self.floor.iter().copied().min().unwrap_or(0)
+    }
+
     /// Up to when accesses by `other` are ordered before the next one by any lane of `warp`.
     #[inline(always)]
     pub(super) fn known(&self, warp: usize, other: usize) -> u32 {

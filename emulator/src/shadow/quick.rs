@@ -1,0 +1,186 @@
+//! The quick look: what is plainly in order is recorded without a call, the rest is left to [`super::examine`].
+
+use super::cells::{Kind, Lanes, Layer, UNWRITTEN, Writer};
+use super::order::Order;
+use super::{WarpAccess, lanes};
+
+/// A plain load. `SHIFT` is the layer's: 2 for words, 0 for bytes. Gives the lanes that need a closer look.
+#[inline(always)]
+pub(super) fn load<const SHIFT: u32>(order: &Order, now: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
+    match access.bytes >> SHIFT {
+        1 => load_cells::<SHIFT, 1>(order, now, layer, access),
+        2 => load_cells::<SHIFT, 2>(order, now, layer, access),
+        4 => load_cells::<SHIFT, 4>(order, now, layer, access),
+        8 => load_cells::<SHIFT, 8>(order, now, layer, access),
+        16 => load_cells::<SHIFT, 16>(order, now, layer, access),
+        _ => access.mask,
+    }
+}
+
+/// A plain store, where no strong access is near.
+#[inline(always)]
+pub(super) fn store<const SHIFT: u32>(order: &Order, now: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
+    match access.bytes >> SHIFT {
+        1 => store_cells::<SHIFT, 1>(order, now, layer, access),
+        2 => store_cells::<SHIFT, 2>(order, now, layer, access),
+        4 => store_cells::<SHIFT, 4>(order, now, layer, access),
+        8 => store_cells::<SHIFT, 8>(order, now, layer, access),
+        16 => store_cells::<SHIFT, 16>(order, now, layer, access),
+        _ => access.mask,
+    }
+}
+
+#[inline(always)]
+fn load_cells<const SHIFT: u32, const N: usize>(
+    order: &Order,
+    now: u32,
+    layer: &mut Layer,
+    access: WarpAccess<'_>,
+) -> u32 {
+    let WarpAccess { warp, pc, mask, addresses, .. } = access;
+    let (floor, met) = (order.floor(warp as usize), order.known(warp as usize, warp as usize));
+    layer.track(Kind::Read, warp as usize).latest = now;
+    let Layer { write, reads, .. } = layer;
+    let reads = &mut reads[warp as usize];
+    if let Some(first) = row::<SHIFT, N>(access) {
+        let cells = first..first + 32 * N;
+        if let (Some(written), Some(time), Some(who)) =
+            (write.time.get(cells.clone()), reads.time.get_mut(cells.clone()), reads.who.get_mut(cells))
+            && all(written, |time| time.wrapping_sub(1) < floor)
+            && all(time, |time| time <= met)
+        {
+            time.fill(now);
+            for (lane, who) in who.chunks_exact_mut(N).enumerate() {
+                who.fill(Lanes::new(lane as u32, pc).0);
+            }
+            return 0;
+        }
+    }
+    let mut left = 0;
+    for lane in lanes(mask) {
+        let first = (addresses[lane] >> SHIFT) as usize;
+        let lane = lane as u32;
+        let (Some(written), Some(time), Some(who)) = (
+            chunk::<N>(&write.time, first),
+            chunk_mut::<N>(&mut reads.time, first),
+            chunk_mut::<N>(&mut reads.who, first),
+        ) else {
+            continue;
+        };
+        // Written, and not after what everyone is known to have done. Marks are greater than any time, and 0 becomes so.
+        if !all(written, |time| time.wrapping_sub(1) < floor) {
+            let by = Writer::new(warp, lane, 0);
+            let in_order = |author: &[u32; N]| {
+                written
+                    .iter()
+                    .zip(author)
+                    .all(|(time, author)| *time != UNWRITTEN && order.is_ordered(by, *time, *author))
+            };
+            if !chunk::<N>(&write.who, first).is_some_and(in_order) {
+                left |= 1 << lane;
+                continue;
+            }
+        }
+        if all(time, |time| time <= met) {
+            *who = [Lanes::new(lane, pc).0; N];
+        } else {
+            for (who, time) in who.iter_mut().zip(time.iter()) {
+                *who = if *time <= met { Lanes::new(lane, pc).0 } else { Lanes(*who).and_then(lane, pc).0 };
+            }
+        }
+        *time = [now; N];
+    }
+    left
+}
+
+#[inline(always)]
+fn store_cells<const SHIFT: u32, const N: usize>(
+    order: &Order,
+    now: u32,
+    layer: &mut Layer,
+    access: WarpAccess<'_>,
+) -> u32 {
+    let WarpAccess { warp, pc, mask, addresses, .. } = access;
+    let row = row::<SHIFT, N>(access);
+    let mut left = 0;
+    for (other, reads) in layer.reads.iter().enumerate() {
+        let known = order.known(warp as usize, other);
+        if reads.latest <= known {
+            continue;
+        }
+        if row.is_some_and(|first| reads.time.get(first..first + 32 * N).is_some_and(|time| all(time, |t| t <= known)))
+        {
+            continue;
+        }
+        for lane in lanes(mask) {
+            let first = (addresses[lane] >> SHIFT) as usize;
+            let (Some(time), Some(who)) = (chunk::<N>(&reads.time, first), chunk::<N>(&reads.who, first)) else {
+                continue;
+            };
+            if all(time, |time| time <= known) {
+                continue;
+            }
+            // A thread may write what it alone has read.
+            let alone = |(time, who): (&u32, &u32)| *time <= known || Lanes(*who).is_alone(lane as u32);
+            if other != warp as usize || !time.iter().zip(who).all(alone) {
+                left |= 1 << lane;
+            }
+        }
+    }
+    let floor = order.floor(warp as usize);
+    let write = &mut layer.write;
+    write.latest = now;
+    if let (0, Some(first)) = (left, row) {
+        let cells = first..first + 32 * N;
+        if let (Some(time), Some(who)) = (write.time.get_mut(cells.clone()), write.who.get_mut(cells))
+            && all(time, |time| time <= floor)
+        {
+            time.fill(now);
+            for (lane, who) in who.chunks_exact_mut(N).enumerate() {
+                who.fill(Writer::new(warp, lane as u32, pc).0);
+            }
+            return 0;
+        }
+    }
+    for lane in lanes(mask & !left) {
+        let first = (addresses[lane] >> SHIFT) as usize;
+        let (Some(time), Some(who)) = (chunk_mut::<N>(&mut write.time, first), chunk_mut::<N>(&mut write.who, first))
+        else {
+            continue;
+        };
+        let by = Writer::new(warp, lane as u32, pc);
+        let in_order = |(time, author): (&u32, &u32)| *time == UNWRITTEN || order.is_ordered(by, *time, *author);
+        if all(time, |time| time <= floor) || time.iter().zip(who.iter()).all(in_order) {
+            *time = [now; N];
+            *who = [by.0; N];
+        } else {
+            left |= 1 << lane;
+        }
+    }
+    left
+}
+
+/// The first cell if all lanes access, one behind the other.
+#[inline(always)]
+fn row<const SHIFT: u32, const N: usize>(access: WarpAccess<'_>) -> Option<usize> {
+    let first = access.addresses[0];
+    let step = (N as u64) << SHIFT;
+    let in_row = access.addresses.iter().zip(0..).fold(true, |fine, (at, lane)| fine & (*at == first + lane * step));
+    (access.mask == u32::MAX && in_row).then_some((first >> SHIFT) as usize)
+}
+
+/// Without a branch for each cell, so that it can be done for many at once.
+#[inline(always)]
+fn all(times: &[u32], holds: impl Fn(u32) -> bool) -> bool {
+    times.iter().fold(true, |fine, time| fine & holds(*time))
+}
+
+#[inline(always)]
+fn chunk<const N: usize>(cells: &[u32], first: usize) -> Option<&[u32; N]> {
+    cells.get(first..first + N)?.try_into().ok()
+}
+
+#[inline(always)]
+fn chunk_mut<const N: usize>(cells: &mut [u32], first: usize) -> Option<&mut [u32; N]> {
+    cells.get_mut(first..first + N)?.try_into().ok()
+}

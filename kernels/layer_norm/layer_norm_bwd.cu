@@ -1,0 +1,324 @@
+// Layer norm, backward. With xhat = (x - mean) * rstd and g = grad_output * weight, for each row
+//
+//     grad_input = rstd * (g - mean(g) - xhat * mean(g * xhat)) (+ grad_sum)
+//
+// and over all rows
+//
+//     grad_weight = sum of grad_output * xhat        grad_bias = sum of grad_output
+//
+// Shapes: grad_output, input, grad_sum, grad_input [rows, width]; weight, grad_weight, grad_bias [width]; mean, rstd [rows] in
+// f32; partials [2, row_groups, width] in f32.
+// Traffic: grad_output and input (and grad_sum) are read once, grad_input is written once; the partials are written here and read by
+// layer_norm_bwd_reduce.cu: 16 bytes for each group and column, whatever the number of rows.
+// Who does what: a block takes one group of neighbouring rows and walks over it, one row for each of its teams at a time. A thread
+// keeps its columns' sums over the rows in registers and, of the row at hand, xhat and g. The rows to come are on their way into
+// shared memory meanwhile, STAGES - 1 deep; a thread copies only what it will read itself, so that no barrier is needed.
+// Numerics: f32 throughout, one rounding at the end. The order of additions depends on the shape of the problem alone.
+//
+// This file is the plain kernel: every row of every tensor starts at a multiple of 16 bytes, and a row fits the registers of a
+// block. layer_norm_bwd_general.cu has no such condition.
+#include "layer_norm/layer_norm_params.h"
+#include "layer_norm/row.cuh"
+#include "ptx/cp_async.cuh"
+#include "ptx/opaque.cuh"
+
+namespace warpsmith {
+
+struct Shape {
+    static constexpr int VECTORS = LAYER_NORM_VECTORS;
+    static constexpr int THREADS = LAYER_NORM_BWD_THREADS;
+    static constexpr int STAGES = LAYER_NORM_BWD_STAGES;
+};
+
+/// Dynamic shared memory. [stage][vector][thread]: a warp's accesses are contiguous, and no thread touches another's place.
+struct Stage {
+    uint4 input[Shape::VECTORS][Shape::THREADS];
+    uint4 grad_output[Shape::VECTORS][Shape::THREADS];
+};
+static_assert(Shape::STAGES * sizeof(Stage) + sizeof(RowSums<2, 2>) <= 99 * 1024,
+              "the stages fit the smallest shared memory of a block, that of compute capability 8.6, 8.9 and 12.0");
+
+/// Which part of its team's rows belongs to a thread.
+struct Slice {
+    uint32_t offset;  // bytes from a row's start to the thread's first vector
+    uint32_t step;    // and from each of its vectors to the next
+    int count;        // its vectors
+    bool whole;       // every thread of the team has VECTORS of them
+
+    /// Whether the thread has a vector j; `WHOLE` says that `whole` holds, and the answer costs nothing.
+    template <bool WHOLE>
+    __device__ __forceinline__ bool has(int j) const {
+        return WHOLE || j < count;
+    }
+
+    __device__ __forceinline__ Slice(const Team& team, uint32_t vectors)
+        : offset(team.member * 16), step(team.threads * 16),
+          count(team.member < vectors ? (vectors - team.member + team.threads - 1) / team.threads : 0),
+          whole(vectors == Shape::VECTORS * team.threads) {}
+};
+
+/// How far a team has come on its way down the rows of one tensor.
+struct Walk {
+    uint64_t address;
+    uint64_t stride;  // bytes to the next row
+
+    template <typename T>
+    static __device__ __forceinline__ Walk over(uint64_t base, int64_t first_row, int64_t row_stride, uint32_t offset) {
+        return {row_address<T>(base, first_row, row_stride) + offset, static_cast<uint64_t>(row_stride) * sizeof(T)};
+    }
+    __device__ __forceinline__ void next() { address = ptx::opaque(address + stride); }
+};
+
+/// Rows on their way into shared memory, a ring of STAGES.
+struct Ring {
+    Walk input;
+    Walk grad_output;
+    uint32_t left;  // rows not yet asked for
+    uint32_t here;  // the shared address of this thread's first vector in the stage that the next row goes to
+    uint32_t end;   // the same behind the last stage
+
+    __device__ __forceinline__ Ring(const Walk& input, const Walk& grad_output, uint32_t rows, const Stage* stages)
+        : input(input), grad_output(grad_output), left(rows), here(ptx::shared_address(&stages[0].input[0][threadIdx.x])),
+          end(here + Shape::STAGES * sizeof(Stage)) {}
+
+    /// Starts the copies of the next row, as one group; an empty one after the last row.
+    template <bool WHOLE>
+    __device__ __forceinline__ void ask(const Slice& slice) {
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            if (left > 0 && slice.has<WHOLE>(j)) {
+                const uint32_t place = here + j * sizeof(Stage::input[0]);
+                ptx::cp_async_16(place, input.address + j * slice.step);
+                ptx::cp_async_16(place + sizeof(Stage::input), grad_output.address + j * slice.step);
+            }
+        }
+        ptx::cp_async_commit();
+        left -= left > 0;
+        input.next();
+        grad_output.next();
+        here += sizeof(Stage);
+        here = ptx::opaque(here == end ? here - Shape::STAGES * static_cast<uint32_t>(sizeof(Stage)) : here);
+    }
+};
+
+/// Mean and rstd of a row, which the forward saved.
+struct Saved {
+    float mean;
+    float rstd;
+
+    __device__ __forceinline__ Saved(const Walk& mean_of, const Walk& rstd_of, bool exists) : mean(0.0f), rstd(0.0f) {
+        if (exists) {
+            mean = load_element<float>(mean_of.address);
+            rstd = load_element<float>(rstd_of.address);
+        }
+    }
+};
+
+/// This thread's part of a row.
+template <typename T>
+struct Part {
+    float of[Shape::VECTORS][LANES<T>];
+};
+
+/// The part of the weight that belongs to a thread's columns, as it lies in memory; ones without a weight.
+template <typename T>
+struct Weight {
+    uint4 raw[Shape::VECTORS];
+
+    __device__ __forceinline__ Weight(uint64_t base, const Slice& slice) {
+        float ones[LANES<T>];
+#pragma unroll
+        for (int e = 0; e < LANES<T>; ++e) {
+            ones[e] = 1.0f;
+        }
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            raw[j] = base != 0 && j < slice.count ? ptx::load_16(base + slice.offset + j * slice.step) : pack<T>(ones);
+        }
+    }
+};
+
+/// A thread's sums over the rows, column by column: of grad_output * xhat, then of grad_output.
+template <typename T>
+struct ColumnSums {
+    static constexpr int COLUMNS = Shape::VECTORS * LANES<T>;
+    float of[2 * COLUMNS] = {};
+
+    __device__ __forceinline__ void add(int j, int e, float grad_output, float xhat) {
+        float& weight = of[j * LANES<T> + e];
+        float& bias = of[COLUMNS + j * LANES<T> + e];
+        weight = fmaf(grad_output, xhat, weight);
+        bias += grad_output;
+    }
+
+    /// Leaves the sums of this block's group of rows in the partials.
+    __device__ __forceinline__ void store(const LayerNormBwdParams& p, const Slice& slice) const {
+        const uint64_t width = p.width;
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            if (j < slice.count) {
+                const uint64_t column = (slice.offset + j * slice.step) / sizeof(T);
+#pragma unroll
+                for (int e = 0; e < LANES<T>; e += 4) {
+                    const uint64_t of_weight = p.partials + (blockIdx.x * width + column + e) * sizeof(float);
+                    const uint64_t of_bias = of_weight + gridDim.x * width * sizeof(float);
+                    const float* w = &of[j * LANES<T> + e];
+                    const float* b = w + COLUMNS;
+                    store_floats(of_weight, w[0], w[1], w[2], w[3]);
+                    store_floats(of_bias, b[0], b[1], b[2], b[3]);
+                }
+            }
+        }
+    }
+};
+static_assert(sizeof(ColumnSums<F16>) * Shape::THREADS / 2 <= Shape::STAGES * sizeof(Stage),
+              "half of the teams leave their column sums where the stages were");
+
+/// A row of this thread's, between the sums over it and what depends on them.
+template <typename T>
+struct Row {
+    Part<T> xhat;
+    Part<T> g;
+
+    /// Takes the row from its stage: xhat, g, the thread's share of the sums of g and of g * xhat, and of the column sums.
+    template <bool WHOLE>
+    __device__ __forceinline__ void take(const Stage& stage, const Slice& slice, const Saved& saved, const Weight<T>& weight,
+                                         float (&sums)[2], ColumnSums<T>& columns) {
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            if (slice.has<WHOLE>(j)) {
+                float x[LANES<T>], dy[LANES<T>], w[LANES<T>];
+                unpack<T>(stage.input[j][threadIdx.x], x);
+                unpack<T>(stage.grad_output[j][threadIdx.x], dy);
+                unpack<T>(weight.raw[j], w);
+#pragma unroll
+                for (int e = 0; e < LANES<T>; ++e) {
+                    xhat.of[j][e] = (x[e] - saved.mean) * saved.rstd;
+                    g.of[j][e] = dy[e] * w[e];
+                    sums[0] += g.of[j][e];
+                    sums[1] = fmaf(g.of[j][e], xhat.of[j][e], sums[1]);
+                    columns.add(j, e, dy[e], xhat.of[j][e]);
+                }
+            }
+        }
+    }
+
+    /// Writes the row's gradient: rstd * g - rstd * mean(g) - xhat * rstd * mean(g * xhat) (+ grad_sum).
+    template <bool WHOLE>
+    __device__ __forceinline__ void give(const Walk& grad_input, const Walk& grad_sum, const Slice& slice, float rstd,
+                                         float mean_g, float mean_g_xhat) const {
+        const float constant = -rstd * mean_g;
+        const float slope = -rstd * mean_g_xhat;
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            if (slice.has<WHOLE>(j)) {
+                float dx[LANES<T>];
+#pragma unroll
+                for (int e = 0; e < LANES<T>; ++e) {
+                    dx[e] = fmaf(xhat.of[j][e], slope, fmaf(g.of[j][e], rstd, constant));
+                }
+                if (grad_sum.address != 0) {
+                    float past[LANES<T>];
+                    unpack<T>(ptx::load_16_once(grad_sum.address + j * slice.step), past);
+#pragma unroll
+                    for (int e = 0; e < LANES<T>; ++e) {
+                        dx[e] += past[e];
+                    }
+                }
+                ptx::store_16(grad_input.address + j * slice.step, pack<T>(dx));
+            }
+        }
+    }
+};
+
+/// Takes this block's group of rows and adds up its columns.
+template <typename T, bool WHOLE>
+__device__ __forceinline__ void walk_group(const LayerNormBwdParams& p, const Team& team, const Slice& slice, Stage* stages,
+                                           RowSums<2, 2>& row_sums, ColumnSums<T>& columns) {
+    // The group's rows are dealt out in runs, one for each team. Every team takes as many turns as the first one; those without a
+    // row left add zeros.
+    const int64_t group = int64_t{blockIdx.x} * p.rows_per_group;
+    const uint32_t rows = static_cast<uint32_t>(min(p.rows_per_group, p.rows - group));
+    const uint32_t turns = (rows + team.teams - 1) / team.teams;
+    const uint32_t before = min(rows, team.index * turns);
+    const uint32_t mine = min(rows - before, turns);
+    const int64_t row = group + before;
+
+    const Weight<T> weight(p.weight, slice);
+    Walk mean = Walk::over<float>(p.mean, row, 1, 0);
+    Walk rstd = Walk::over<float>(p.rstd, row, 1, 0);
+    Walk grad_input = Walk::over<T>(p.grad_input, row, p.grad_input_stride, slice.offset);
+    Walk grad_sum = p.grad_sum != 0 ? Walk::over<T>(p.grad_sum, row, p.grad_sum_stride, slice.offset) : Walk{0, 0};
+    Ring ring(Walk::over<T>(p.input, row, p.input_stride, slice.offset),
+              Walk::over<T>(p.grad_output, row, p.grad_output_stride, slice.offset), mine, stages);
+#pragma unroll
+    for (int i = 0; i < Shape::STAGES - 1; ++i) {
+        ring.ask<WHOLE>(slice);
+    }
+    Saved saved(mean, rstd, mine > 0);
+    uint32_t stage = 0;
+    for (uint32_t turn = 0; turn < turns; ++turn) {
+        ring.ask<WHOLE>(slice);
+        mean.next();
+        rstd.next();
+        const Saved next(mean, rstd, turn + 1 < mine);
+
+        ptx::cp_async_wait<Shape::STAGES - 1>();
+        Row<T> row_at_hand;
+        float sums[2] = {0.0f, 0.0f};
+        if (turn < mine) {
+            row_at_hand.template take<WHOLE>(stages[stage], slice, saved, weight, sums, columns);
+        }
+        team_sum(team, sums, turn % 2 == 0 ? row_sums.first : row_sums.second);
+        if (turn < mine) {
+            row_at_hand.template give<WHOLE>(grad_input, grad_sum, slice, saved.rstd, sums[0] * p.inverse_width,
+                                             sums[1] * p.inverse_width);
+        }
+
+        grad_input.next();
+        grad_sum.next();
+        saved = next;
+        stage = stage + 1 == Shape::STAGES ? 0 : stage + 1;
+    }
+}
+
+template <typename T>
+__device__ __forceinline__ void layer_norm_bwd(const LayerNormBwdParams& p) {
+    __shared__ RowSums<2, 2> row_sums;
+    extern __shared__ uint4 dynamic_shared[];
+    Stage* stages = reinterpret_cast<Stage*>(dynamic_shared);
+    const Team team(p.threads_per_row);
+    const Slice slice(team, p.width / LANES<T>);
+    ColumnSums<T> columns;
+    if (slice.whole) {
+        walk_group<T, true>(p, team, slice, stages, row_sums, columns);
+    } else {
+        walk_group<T, false>(p, team, slice, stages, row_sums, columns);
+    }
+
+    if (p.partials != 0) {
+        __syncthreads();  // the stages are free
+        combine_teams(team, columns.of, reinterpret_cast<float*>(dynamic_shared));
+        if (team.index == 0) {
+            columns.store(p, slice);
+        }
+    }
+}
+
+}  // namespace warpsmith
+
+// Every kernel of this file.
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, 1)
+layer_norm_bwd_f32(const __grid_constant__ LayerNormBwdParams params) {
+    warpsmith::layer_norm_bwd<float>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, 1)
+layer_norm_bwd_f16(const __grid_constant__ LayerNormBwdParams params) {
+    warpsmith::layer_norm_bwd<warpsmith::F16>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, 1)
+layer_norm_bwd_bf16(const __grid_constant__ LayerNormBwdParams params) {
+    warpsmith::layer_norm_bwd<warpsmith::Bf16>(params);
+}

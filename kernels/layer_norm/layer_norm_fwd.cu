@@ -1,0 +1,187 @@
+// Layer norm, forward: for each row of x = input (+ residual, rounded to T, written to `sum`)
+//
+//     mu = mean(x)    var = mean((x - mu)^2)    rstd = 1 / sqrt(var + epsilon)    output = (x - mu) * rstd * weight + bias
+//
+// Shapes: input, residual, output, sum [rows, width]; weight, bias [width]; mean, rstd [rows] in f32.
+// Traffic: a row is read once and written once; with a residual it is two reads and two writes. Weight and bias are read once by
+// each block, which keeps them in registers and walks over many rows.
+// Who does what: `threads_per_row` threads share a row, a power of two up to 32 of them with several rows in a block, or a whole
+// block. A thread holds up to VECTORS 16-byte vectors of the row as floats, vector j at member + j * threads_per_row.
+// Numerics: two passes over the registers. The first gives a pivot (the mean, as it rounds), the second sums the deviations from
+// it and their squares; the pivot's own rounding error is subtracted from every deviation, so a mean far larger than the
+// deviation costs nothing. The order of additions depends on the width alone.
+//
+// This file is the plain kernel: every row of every tensor starts at a multiple of 16 bytes, and a row fits the registers of a
+// block. layer_norm_fwd_general.cu has no such condition.
+#include "layer_norm/layer_norm_params.h"
+#include "layer_norm/row.cuh"
+
+namespace warpsmith {
+
+struct Shape {
+    static constexpr int VECTORS = LAYER_NORM_VECTORS;
+    static constexpr int THREADS = LAYER_NORM_FWD_THREADS;
+    static constexpr int BLOCKS = 2;  // on a multiprocessor: 16 warps with 64 bytes in flight a thread, at up to 128 registers
+};
+static_assert(Shape::THREADS <= WARP * MAX_WARPS, "WarpSums has a place for each warp");
+
+/// The part of `weight` or `bias` that belongs to a thread's columns, as it lies in memory; `absent` everywhere without one.
+template <typename T>
+struct Columns {
+    uint4 raw[Shape::VECTORS];
+
+    __device__ __forceinline__ Columns(uint64_t base, const Team& team, uint32_t vectors, float absent) {
+        float values[LANES<T>];
+#pragma unroll
+        for (int e = 0; e < LANES<T>; ++e) {
+            values[e] = absent;
+        }
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            const uint32_t v = team.member + j * team.threads;
+            raw[j] = base != 0 && v < vectors ? ptx::load_16(base + v * uint64_t{16}) : pack<T>(values);
+        }
+    }
+};
+
+/// This thread's part of one row, as floats; vectors from `count` on do not exist and hold zeros.
+template <typename T>
+struct Row {
+    float x[Shape::VECTORS][LANES<T>];
+    int count;
+
+    __device__ __forceinline__ void load(uint64_t address, uint64_t step) {
+        uint4 raw[Shape::VECTORS];
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            raw[j] = j < count ? ptx::load_16_once(address + j * step) : uint4{};
+        }
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            unpack<T>(raw[j], x[j]);
+        }
+    }
+
+    /// Adds the residual, rounds the sum to T as a tensor would, and writes it.
+    __device__ __forceinline__ void add_residual(uint64_t residual, uint64_t sum, uint64_t step) {
+        Row other;
+        other.count = count;
+        other.load(residual, step);
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+#pragma unroll
+            for (int e = 0; e < LANES<T>; ++e) {
+                x[j][e] += other.x[j][e];
+            }
+            const uint4 raw = pack<T>(x[j]);
+            unpack<T>(raw, x[j]);
+            if (j < count) {
+                ptx::store_16(sum + j * step, raw);
+            }
+        }
+    }
+
+    __device__ __forceinline__ float sum() const {
+        float total = 0.0f;
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+#pragma unroll
+            for (int e = 0; e < LANES<T>; ++e) {
+                total += x[j][e];
+            }
+        }
+        return total;
+    }
+
+    /// Replaces x by its deviation from the pivot and returns the sums of the deviations and of their squares.
+    __device__ __forceinline__ void deviate(float pivot, float (&sums)[2]) {
+        sums[0] = sums[1] = 0.0f;
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            if (j < count) {
+#pragma unroll
+                for (int e = 0; e < LANES<T>; ++e) {
+                    x[j][e] -= pivot;
+                    sums[0] += x[j][e];
+                    sums[1] = fmaf(x[j][e], x[j][e], sums[1]);
+                }
+            }
+        }
+    }
+
+    __device__ __forceinline__ void store_normalised(uint64_t address, uint64_t step, const Statistics& s,
+                                                     const Columns<T>& weight, const Columns<T>& bias) const {
+        const float shift = -s.offset * s.rstd;
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            if (j < count) {
+                float w[LANES<T>], b[LANES<T>], y[LANES<T>];
+                unpack<T>(weight.raw[j], w);
+                unpack<T>(bias.raw[j], b);
+#pragma unroll
+                for (int e = 0; e < LANES<T>; ++e) {
+                    const float xhat = fmaf(x[j][e], s.rstd, shift);
+                    y[e] = fmaf(xhat, w[e], b[e]);
+                }
+                ptx::store_16(address + j * step, pack<T>(y));
+            }
+        }
+    }
+};
+
+template <typename T>
+__device__ __forceinline__ void layer_norm_fwd(const LayerNormFwdParams& p) {
+    __shared__ RowSums<1, 2> sums;
+    const Team team(p.threads_per_row);
+    const uint32_t vectors = p.width / LANES<T>;
+    const int count = team.member < vectors ? (vectors - team.member + team.threads - 1) / team.threads : 0;
+    const uint64_t start = team.member * uint64_t{16};  // bytes from the row's start to this thread's first vector
+    const uint64_t step = team.threads * uint64_t{16};  // and from each of its vectors to the next
+    const Columns<T> weight(p.weight, team, vectors, 1.0f);
+    const Columns<T> bias(p.bias, team, vectors, 0.0f);
+
+    for (int64_t first = int64_t{blockIdx.x} * team.teams; first < p.rows; first += int64_t{gridDim.x} * team.teams) {
+        const int64_t row = first + team.index;
+        Row<T> part;
+        part.count = row < p.rows ? count : 0;
+
+        part.load(row_address<T>(p.input, row, p.input_stride) + start, step);
+        if (p.residual != 0) {
+            part.add_residual(row_address<T>(p.residual, row, p.residual_stride) + start,
+                              row_address<T>(p.sum, row, p.sum_stride) + start, step);
+        }
+
+        float total[1] = {part.sum()};
+        team_sum(team, total, sums.first);
+        const float pivot = total[0] * p.inverse_width;
+
+        float deviations[2];
+        part.deviate(pivot, deviations);
+        team_sum(team, deviations, sums.second);
+        const Statistics statistics(pivot, deviations[0], deviations[1], p.inverse_width, p.epsilon);
+
+        if (team.member == 0 && row < p.rows) {
+            store_element<float>(row_address<float>(p.mean, row, 1), statistics.mean);
+            store_element<float>(row_address<float>(p.rstd, row, 1), statistics.rstd);
+        }
+        part.store_normalised(row_address<T>(p.output, row, p.output_stride) + start, step, statistics, weight, bias);
+    }
+}
+
+}  // namespace warpsmith
+
+// Every kernel of this file.
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, warpsmith::Shape::BLOCKS)
+layer_norm_fwd_f32(const __grid_constant__ LayerNormFwdParams params) {
+    warpsmith::layer_norm_fwd<float>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, warpsmith::Shape::BLOCKS)
+layer_norm_fwd_f16(const __grid_constant__ LayerNormFwdParams params) {
+    warpsmith::layer_norm_fwd<warpsmith::F16>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, warpsmith::Shape::BLOCKS)
+layer_norm_fwd_bf16(const __grid_constant__ LayerNormFwdParams params) {
+    warpsmith::layer_norm_fwd<warpsmith::Bf16>(params);
+}

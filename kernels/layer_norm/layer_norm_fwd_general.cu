@@ -1,0 +1,156 @@
+// Layer norm, forward, for rows of any width and alignment. Formula, shapes and numerics: layer_norm_fwd.cu.
+//
+// Traffic: as there, while a thread's part of the row fits REGISTERS vectors in registers and `shared_vectors` in shared memory.
+// The part beyond is read three times instead of once. Weight and bias come from L1 or L2 for every row.
+// Who does what: `threads_per_row` threads share a row as there. The row is cut at 16-byte boundaries of the array that is
+// normalised; vectors inside are accessed whole, head and tail by elements (common/peel.cuh). Arrays that are not aligned to
+// one another are accessed by elements where they disagree.
+#include "layer_norm/held.cuh"
+#include "layer_norm/layer_norm_params.h"
+
+namespace warpsmith {
+
+struct Shape {
+    static constexpr int REGISTERS = LAYER_NORM_VECTORS;
+    static constexpr int THREADS = LAYER_NORM_GENERAL_THREADS;
+};
+static_assert(Shape::THREADS <= WARP * MAX_WARPS, "WarpSums has a place for each warp");
+
+/// The rows that one step of the loop works on, by their addresses.
+template <typename T>
+struct Rows {
+    uint64_t input;
+    uint64_t residual;  // 0 without one
+    uint64_t sum;
+    uint64_t output;
+    Cut<T> cut;
+
+    __device__ __forceinline__ Rows(const LayerNormFwdParams& p, int64_t row)
+        : input(row_address<T>(p.input, row, p.input_stride)),
+          residual(p.residual != 0 ? row_address<T>(p.residual, row, p.residual_stride) : 0),
+          sum(row_address<T>(p.sum, row, p.sum_stride)),
+          output(row_address<T>(p.output, row, p.output_stride)),
+          cut(input, p.width) {}
+
+    /// x of one vector: the input, or its sum with the residual rounded to T.
+    __device__ __forceinline__ uint4 load(int32_t first) const {
+        const uint4 raw = load_vector<T, true>(cut, input, first);
+        if (residual == 0) {
+            return raw;
+        }
+        float x[LANES<T>], r[LANES<T>];
+        unpack<T>(raw, x);
+        unpack<T>(load_vector<T, true>(cut, residual, first), r);
+#pragma unroll
+        for (int e = 0; e < LANES<T>; ++e) {
+            x[e] += r[e];
+        }
+        return pack<T>(x);
+    }
+};
+
+template <typename T>
+__device__ __forceinline__ void layer_norm_fwd_general(const LayerNormFwdParams& p) {
+    __shared__ RowSums<1, 2> sums;
+    extern __shared__ uint4 shared_row[];  // [shared_vectors][blockDim.x]
+    const Team team(p.threads_per_row);
+    Held<Shape::REGISTERS> held(shared_row, p.shared_vectors);
+
+    for (int64_t first = int64_t{blockIdx.x} * team.teams; first < p.rows; first += int64_t{gridDim.x} * team.teams) {
+        const int64_t row = first + team.index;
+        const Rows<T> rows(p, row);
+        const Cut<T>& cut = rows.cut;
+        const uint32_t vectors = row < p.rows ? cut.vectors() : 0;
+        auto for_each = [&](auto step) {
+            for_each_vector<Shape::REGISTERS>(team, vectors, [&](uint32_t v, auto slot) { step(cut.first(v), slot); });
+        };
+        auto x_of = [&](int32_t first, auto slot, float(&x)[LANES<T>]) {
+            unpack<T>(held.get(slot, [&] { return rows.load(first); }), x);
+        };
+
+        // All loads first, so that they are in flight together.
+        for_each([&](int32_t first, auto slot) { held.keep(slot, [&] { return rows.load(first); }); });
+
+        float total[1] = {0.0f};
+        for_each([&](int32_t first, auto slot) {
+            float x[LANES<T>];
+            x_of(first, slot, x);
+#pragma unroll
+            for (int e = 0; e < LANES<T>; ++e) {
+                total[0] += x[e];
+            }
+            if (rows.residual != 0) {
+                store_vector<T>(cut, rows.sum, first, x);
+            }
+        });
+        team_sum(team, total, sums.first);
+        const float pivot = total[0] * p.inverse_width;
+
+        float deviations[2] = {0.0f, 0.0f};
+        for_each([&](int32_t first, auto slot) {
+            float d[LANES<T>];
+            x_of(first, slot, d);
+#pragma unroll
+            for (int e = 0; e < LANES<T>; ++e) {
+                d[e] -= pivot;
+            }
+            cut.clear_outside(first, d);
+#pragma unroll
+            for (int e = 0; e < LANES<T>; ++e) {
+                deviations[0] += d[e];
+                deviations[1] = fmaf(d[e], d[e], deviations[1]);
+            }
+        });
+        team_sum(team, deviations, sums.second);
+        const Statistics statistics(pivot, deviations[0], deviations[1], p.inverse_width, p.epsilon);
+
+        if (team.member == 0 && row < p.rows) {
+            store_element<float>(row_address<float>(p.mean, row, 1), statistics.mean);
+            store_element<float>(row_address<float>(p.rstd, row, 1), statistics.rstd);
+        }
+        const float shift = -statistics.offset * statistics.rstd;
+        for_each([&](int32_t first, auto slot) {
+            float y[LANES<T>];
+            x_of(first, slot, y);
+#pragma unroll
+            for (int e = 0; e < LANES<T>; ++e) {
+                y[e] = fmaf(y[e] - pivot, statistics.rstd, shift);
+            }
+            if (p.weight != 0) {
+                float w[LANES<T>];
+                unpack<T>(load_vector<T, false>(cut, p.weight, first), w);
+#pragma unroll
+                for (int e = 0; e < LANES<T>; ++e) {
+                    y[e] *= w[e];
+                }
+            }
+            if (p.bias != 0) {
+                float b[LANES<T>];
+                unpack<T>(load_vector<T, false>(cut, p.bias, first), b);
+#pragma unroll
+                for (int e = 0; e < LANES<T>; ++e) {
+                    y[e] += b[e];
+                }
+            }
+            store_vector<T>(cut, rows.output, first, y);
+        });
+    }
+}
+
+}  // namespace warpsmith
+
+// Every kernel of this file.
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, 1)
+layer_norm_fwd_f32_general(const __grid_constant__ LayerNormFwdParams params) {
+    warpsmith::layer_norm_fwd_general<float>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, 1)
+layer_norm_fwd_f16_general(const __grid_constant__ LayerNormFwdParams params) {
+    warpsmith::layer_norm_fwd_general<warpsmith::F16>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(warpsmith::Shape::THREADS, 1)
+layer_norm_fwd_bf16_general(const __grid_constant__ LayerNormFwdParams params) {
+    warpsmith::layer_norm_fwd_general<warpsmith::Bf16>(params);
+}
