@@ -214,9 +214,9 @@ pub struct LayerNormFwdParams {
     pub output: u64,
     /// [rows, width] T, written, present with `residual`: `input + residual` rounded to T, which is what is normalised.
     pub sum: u64,
-    /// [rows] f32, written: the mean of each row.
+    /// [rows] f32, written, optional: the mean of each row.
     pub mean: u64,
-    /// [rows] f32, written: 1 / sqrt(variance + epsilon) of each row.
+    /// [rows] f32, written, present with `mean`: 1 / sqrt(variance + epsilon) of each row.
     pub rstd: u64,
     /// Row stride of `input`.
     pub input_stride: i64,
@@ -306,7 +306,7 @@ pub struct LayerNormBwdParams {
     pub rows_per_group: i64,
     /// Elements of a row.
     pub width: u32,
-    /// Threads that share a row: a power of two up to 32, or all threads of the block.
+    /// Threads that share a row: a power of two (`_T`, `_columns`); a power of two up to 32 or all threads of the block (`_dx`).
     pub threads_per_row: u32,
     /// 1 / width, rounded to nearest.
     pub inverse_width: f32,

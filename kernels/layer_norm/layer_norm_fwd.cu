@@ -160,7 +160,7 @@ __device__ __forceinline__ void layer_norm_fwd(const LayerNormFwdParams& p) {
         team_sum(team, deviations, sums.second);
         const Statistics statistics(pivot, deviations[0], deviations[1], p.inverse_width, p.epsilon);
 
-        if (team.member == 0 && row < p.rows) {
+        if (p.mean != 0 && team.member == 0 && row < p.rows) {
             store_element<float>(row_address<float>(p.mean, row, 1), statistics.mean);
             store_element<float>(row_address<float>(p.rstd, row, 1), statistics.rstd);
         }

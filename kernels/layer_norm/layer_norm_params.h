@@ -38,9 +38,9 @@ typedef struct {
     uint64_t output;
     /// [rows, width] T, written, present with `residual`: `input + residual` rounded to T, which is what is normalised.
     uint64_t sum;
-    /// [rows] f32, written: the mean of each row.
+    /// [rows] f32, written, optional: the mean of each row.
     uint64_t mean;
-    /// [rows] f32, written: 1 / sqrt(variance + epsilon) of each row.
+    /// [rows] f32, written, present with `mean`: 1 / sqrt(variance + epsilon) of each row.
     uint64_t rstd;
     /// Row stride of `input`.
     int64_t input_stride;
@@ -98,7 +98,7 @@ typedef struct {
     int64_t rows_per_group;
     /// Elements of a row.
     uint32_t width;
-    /// Threads that share a row: a power of two up to 32, or all threads of the block.
+    /// Threads that share a row: a power of two (`_T`, `_columns`); a power of two up to 32 or all threads of the block (`_dx`).
     uint32_t threads_per_row;
     /// 1 / width, rounded to nearest.
     float inverse_width;

@@ -5,6 +5,7 @@
 //! as much as `naive` does (docs/numerics.md).
 
 pub mod gelu;
+pub mod layer_norm;
 
 use crate::element::Float;
 
