@@ -4,31 +4,10 @@ mod common;
 
 use std::path::Path;
 
-use common::{Package, fresh, nvcc, script};
-
-/// A folder with an nvcc that says it is `version` and otherwise is the workspace's own.
-fn pretended(name: &str, version: &str) -> std::path::PathBuf {
-    let (folder, real) = (fresh(name), nvcc());
-    let answer = format!("Cuda compilation tools, release {version}, V{version}.1");
-    let nvcc = format!("case \"$1\" in --version) echo '{answer}';; *) exec '{}' \"$@\";; esac", real.display());
-    script(&folder.join("nvcc"), &nvcc);
-    script(&folder.join("ptxas"), &format!("exec '{}' \"$@\"", real.with_file_name("ptxas").display()));
-    folder
-}
+use common::{Package, fresh, pretended, toolkit_installed};
 
 fn path(folders: &[&Path]) -> std::ffi::OsString {
     std::env::join_paths(folders.iter().copied().chain(["/usr/bin".as_ref(), "/bin".as_ref()])).expect("a PATH")
-}
-
-/// The system folders are looked at last and cannot be hidden from the script: with a toolkit there, nvcc is never missing.
-fn toolkit_installed() -> bool {
-    let installed = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr/lib/nvidia-cuda-toolkit"];
-    let found = installed.iter().any(|toolkit| Path::new(toolkit).join("bin/nvcc").exists())
-        || Path::new("/usr/bin/nvcc").exists();
-    if found {
-        eprintln!("not run: a CUDA toolkit is installed in a system folder");
-    }
-    found
 }
 
 #[test]

@@ -69,6 +69,31 @@ pub fn nvcc() -> PathBuf {
     }
 }
 
+/// A folder with an nvcc that says it is `version` and otherwise is the workspace's own.
+pub fn pretended(name: &str, version: &str) -> PathBuf {
+    let (folder, real) = (fresh(name), nvcc());
+    // The five lines of the real one: cudarc's build script takes the fourth.
+    let answer = format!(
+        "nvcc: NVIDIA (R) Cuda compiler driver\nCopyright\nBuilt\nCuda compilation tools, release {version}, V{version}.1\n\
+         Build cuda_{version}"
+    );
+    let nvcc = format!("case \"$1\" in --version) echo '{answer}';; *) exec '{}' \"$@\";; esac", real.display());
+    script(&folder.join("nvcc"), &nvcc);
+    script(&folder.join("ptxas"), &format!("exec '{}' \"$@\"", real.with_file_name("ptxas").display()));
+    folder
+}
+
+/// The system folders are looked at last and cannot be hidden from the script: with a toolkit there, nvcc is never missing.
+pub fn toolkit_installed() -> bool {
+    let installed = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr/lib/nvidia-cuda-toolkit"];
+    let found = installed.iter().any(|toolkit| Path::new(toolkit).join("bin/nvcc").exists())
+        || Path::new("/usr/bin/nvcc").exists();
+    if found {
+        eprintln!("not run: a CUDA toolkit is installed in a system folder");
+    }
+    found
+}
+
 /// How the build script ended, and what it said.
 pub struct Run {
     pub succeeded: bool,
