@@ -21,7 +21,6 @@ mod random;
 mod sched;
 #[allow(dead_code)]
 mod shadow;
-#[allow(dead_code)]
 mod traffic;
 
 pub use config::{Approximation, Asynchrony, Checks, Config, DeviceModel, Residency, Schedule};

@@ -56,8 +56,8 @@ pub(crate) fn wavefronts(mask: u32, addresses: &[u64; 32], bytes: u64) -> Wavefr
             continue;
         }
         let mut groups = 0u32;
-        for lane in phase * width..(phase + 1) * width {
-            groups |= (members >> lane & 1) << (addresses[lane] / unit % width as u64);
+        for (at, lane) in addresses.iter().zip(0..).skip(phase * width).take(width) {
+            groups |= (members >> lane & 1) << (at / unit % width as u64);
         }
         // As many groups of banks as lanes: nobody waits.
         let total = if groups.count_ones() == members.count_ones() { 1 } else { passes(members, addresses, unit) };

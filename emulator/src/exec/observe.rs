@@ -5,49 +5,31 @@ use crate::fault::FaultKind;
 use crate::lanes::LANES;
 use crate::memory::Space;
 use crate::shadow::{Hazard, Ordering, Strong, WarpAccess};
+use crate::traffic;
 
 #[inline(always)]
 pub(crate) fn global_load(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
     env.counters.global_load_bytes += size * u64::from(mask.count_ones());
-    env.counters.global_load_sectors += sectors(mask, addresses, size);
+    env.counters.global_load_sectors += u64::from(traffic::sectors(mask, addresses, size));
 }
 
 #[inline(always)]
 pub(crate) fn global_store(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
     env.counters.global_store_bytes += size * u64::from(mask.count_ones());
-    env.counters.global_store_sectors += sectors(mask, addresses, size);
+    env.counters.global_store_sectors += u64::from(traffic::sectors(mask, addresses, size));
 }
 
-/// The 32-byte sectors that the lanes' accesses touch. Each access is aligned to its size of at most 32 bytes, so it touches one.
+/// Passes through shared memory.
 #[inline(always)]
-fn sectors(mask: u32, addresses: &[u64; LANES], size: u64) -> u64 {
-    let first = addresses[mask.trailing_zeros() as usize % LANES];
-    let mut scattered = 0;
-    for (lane, address) in addresses.iter().enumerate() {
-        scattered |= address.wrapping_sub(first.wrapping_add(lane as u64 * size));
-    }
-    if scattered == 0 && mask == u32::MAX {
-        return (first + LANES as u64 * size - 1) / 32 - first / 32 + 1;
-    }
-    scattered_sectors(mask, addresses)
-}
-
-fn scattered_sectors(mask: u32, addresses: &[u64; LANES]) -> u64 {
-    let mut seen = [0; LANES];
-    let mut count = 0;
-    for lane in crate::lanes::lanes_of(mask) {
-        let sector = addresses[lane] / 32;
-        // Neighbours usually share a sector, so the search runs from the newest.
-        if !seen[..count].iter().rev().any(|other| *other == sector) {
-            seen[count] = sector;
-            count += 1;
-        }
-    }
-    count as u64
+fn shared(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
+    let passes = traffic::wavefronts(mask, addresses, bytes.into());
+    env.counters.shared_wavefronts += u64::from(passes.total);
+    env.counters.shared_conflicts += u64::from(passes.conflicts);
 }
 
 #[inline(always)]
 pub(crate) fn shared_load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
+    shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
         let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
         shadow.load(access, &mut env.conflicts);
@@ -67,6 +49,7 @@ pub(crate) fn shared_store(
     bytes: u32,
     equal: impl Fn(usize, usize) -> bool,
 ) {
+    shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
         let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
         shadow.store(access, equal, &mut env.conflicts);
@@ -85,6 +68,7 @@ pub(crate) fn shared_strong(
     bytes: u32,
     (kind, ordering): (Strong, Ordering),
 ) {
+    shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
         let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
         shadow.strong(access, kind, ordering, &mut env.conflicts);
@@ -149,6 +133,7 @@ pub(crate) fn copy_issued(
     source: &[u8; LANES],
     size: u8,
 ) {
+    shared(env, mask, to, u32::from(size));
     if let Some(shadow) = &mut env.shadow {
         let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses: to, bytes: u32::from(size) };
         shadow.copy_issued(access, &mut env.conflicts);
@@ -158,7 +143,7 @@ pub(crate) fn copy_issued(
     }
     let bytes: u64 = crate::lanes::lanes_of(mask).map(|lane| u64::from(source[lane])).sum();
     env.counters.global_load_bytes += bytes;
-    env.counters.global_load_sectors += scattered_sectors(mask, from);
+    env.counters.global_load_sectors += u64::from(traffic::sectors(mask, from, u64::from(size)));
 }
 
 /// The lanes have waited for a copy.
