@@ -241,7 +241,7 @@ pub enum Error {
     Fault(Box<ptx_emulator::Faults>),
 
     /// A driver function failed.
-    #[error("{op} failed with CUresult {code}")]
+    #[error("{op} failed with CUresult {code}{}", name(*code))]
     Driver {
         /// The driver function, or what it was called for.
         op: &'static str,
@@ -258,4 +258,27 @@ fn list(architectures: &[ImageArch]) -> String {
 /// What the driver said about the last image that should have run.
 fn refusal(code: Option<i32>) -> String {
     code.map_or_else(String::new, |code| format!(" (the driver refused the last one with CUresult {code})"))
+}
+
+/// The name of a `CUresult` that a user is likely to meet. The driver knows them all, but must not be asked here.
+fn name(code: i32) -> &'static str {
+    match code {
+        1 => " (CUDA_ERROR_INVALID_VALUE)",
+        2 => " (CUDA_ERROR_OUT_OF_MEMORY)",
+        100 => " (CUDA_ERROR_NO_DEVICE)",
+        101 => " (CUDA_ERROR_INVALID_DEVICE)",
+        201 => " (CUDA_ERROR_INVALID_CONTEXT)",
+        500 => " (CUDA_ERROR_NOT_FOUND)",
+        700 => " (CUDA_ERROR_ILLEGAL_ADDRESS)",
+        701 => " (CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES)",
+        716 => " (CUDA_ERROR_MISALIGNED_ADDRESS)",
+        719 => " (CUDA_ERROR_LAUNCH_FAILED)",
+        720 => " (CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE)",
+        803 => " (CUDA_ERROR_SYSTEM_DRIVER_MISMATCH)",
+        900 => " (CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED)",
+        901 => " (CUDA_ERROR_STREAM_CAPTURE_INVALIDATED)",
+        905 => " (CUDA_ERROR_STREAM_CAPTURE_ISOLATION)",
+        906 => " (CUDA_ERROR_STREAM_CAPTURE_IMPLICIT)",
+        _ => "",
+    }
 }

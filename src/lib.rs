@@ -1,4 +1,90 @@
-//! Hand-written CUDA kernels for training and running transformers.
+//! Hand-written CUDA kernels for training and running transformers, with safe launchers over [`cudarc`].
+//!
+//! Frameworks and engines link this crate as their kernel backend. It owns no tensors, no graph and no allocator: an
+//! operation takes views of memory that exists already, queues its kernels on a stream, and returns. Every forward has its
+//! backward. The kernels are compiled when the crate is built, and embedded; neither a GPU nor a driver is needed to build,
+//! link or start a program.
+//!
+//! # Example
+//! The same lines run on a GPU and, with the feature `emulator`, on the CPU: there the kernels' PTX, as it ships, runs on an
+//! emulator that reports races, accesses out of bounds and uninitialised reads as errors. So this example is a test.
+//! ```
+//! use warpsmith::ops::gelu::{self, Form};
+//! use warpsmith::{Buffer, Device, EmulatedDevice, emulator::DeviceModel};
+//!
+//! # fn main() -> warpsmith::Result<()> {
+//! let device = EmulatedDevice::new(DeviceModel::Sm80); // or CudaDevice::new(0)?
+//! let x = device.upload(&[-1.0_f32, 0.0, 1.0, 2.0])?;
+//! let mut y = device.alloc::<f32>(4)?;
+//!
+//! let tensors = gelu::Forward { input: x.view([2, 2])?, bias: None, output: y.view_mut([2, 2])? };
+//! gelu::forward(&device, tensors, Form::Erf)?;
+//!
+//! let y = device.download(&y)?;
+//! assert!((y[3] - 1.9545).abs() < 1e-4 && y[1] == 0.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Operations
+//! | module | forward | backward | element types |
+//! |---|---|---|---|
+//! | [`ops::gelu`] | erf and tanh forms, bias added in the same pass | gradients of input and bias | f32, f16, bf16 |
+//! | [`ops::layer_norm`] | saves mean and rstd, residual added in the same pass | gradients of input, weight and bias | f32, f16, bf16 |
+//!
+//! # Where what is
+//! - [`device`]: [`CudaDevice`] and [`EmulatedDevice`] behind one trait, and what every launch promises (nothing allocated,
+//!   nothing waited for, every check before the first write). Programs are generic over [`Device`]; nothing falls back from a
+//!   GPU to the emulator by itself.
+//! - [`View`] and [`ViewMut`]: a shape and strides over any device memory, that of other crates on cudarc included.
+//!   [`TensorDesc`]: the same as plain data.
+//! - [`ops`]: each operation as a description, a plan that can be made and looked at without any device, and a launch; over
+//!   these one typed function.
+//! - [`raw`]: the same plans for hosts with addresses and stream handles of their own.
+//! - [`Error`]: one variant for each thing that can be wrong, naming the operation and the argument.
+//!
+//! # What the compiler refuses
+//! A tensor cannot be read and written by one operation:
+//! ```compile_fail,E0502
+//! # use warpsmith::{Buffer, Device, Result, ops::gelu::{self, Form}};
+//! # fn misuse<D: Device>(device: &D, mut x: D::Buffer<f32>) -> Result<()> {
+//! gelu::forward(device, gelu::Forward { input: x.view([4])?, bias: None, output: x.view_mut([4])? }, Form::Erf)
+//! # }
+//! ```
+//! All tensors of an operation have one element type:
+//! ```compile_fail,E0308
+//! # use warpsmith::{Buffer, Device, Result, ops::gelu::{self, Form}};
+//! # fn misuse<D: Device>(device: &D, x: D::Buffer<f32>, mut y: D::Buffer<half::bf16>) -> Result<()> {
+//! gelu::forward(device, gelu::Forward { input: x.view([4])?, bias: None, output: y.view_mut([4])? }, Form::Erf)
+//! # }
+//! ```
+//! Bytes are not a type to compute in:
+//! ```compile_fail,E0277
+//! # use warpsmith::{Buffer, Device, Result, ops::gelu::{self, Form}};
+//! # fn misuse<D: Device>(device: &D, x: D::Buffer<u8>, mut y: D::Buffer<u8>) -> Result<()> {
+//! gelu::forward(device, gelu::Forward { input: x.view([4])?, bias: None, output: y.view_mut([4])? }, Form::Erf)
+//! # }
+//! ```
+//! Memory of the emulator is none of a GPU's:
+//! ```compile_fail,E0308
+//! # use warpsmith::{Buffer, CudaDevice, Device, EmulatedDevice, Result, ops::gelu::{self, Form}};
+//! # type Emulated = <EmulatedDevice as Device>::Buffer<f32>;
+//! # fn misuse(device: &CudaDevice, x: Emulated, mut y: Emulated) -> Result<()> {
+//! gelu::forward(device, gelu::Forward { input: x.view([4])?, bias: None, output: y.view_mut([4])? }, Form::Erf)
+//! # }
+//! ```
+//! A view does not outlive its buffer:
+//! ```compile_fail,E0597
+//! # use warpsmith::{Buffer, Device, Result};
+//! # fn misuse<D: Device>(device: &D) -> Result<()> {
+//! let view = {
+//!     let x = device.upload(&[1.0_f32])?;
+//!     x.view([1])?
+//! };
+//! println!("{view:?}");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod abi;
 mod check;
@@ -7,13 +93,14 @@ mod element;
 mod error;
 pub mod ops;
 pub mod raw;
-pub mod reference;
 mod view;
 
 #[cfg(feature = "emulator")]
 pub use ptx_emulator as emulator;
 
 pub use cudarc;
+#[cfg(feature = "emulator")]
+pub use device::EmulatedDevice;
 pub use device::{Args, Buffer, CudaDevice, Device, Queue};
 pub use element::{DType, Element, Float};
 pub use error::{Error, Result};

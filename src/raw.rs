@@ -2,6 +2,23 @@
 //!
 //! A host fills the `Desc` of an operation with [`TensorDesc`](crate::TensorDesc)s, plans it for [`Stream::caps`], and
 //! queues the plan on the [`Stream`]: the way that the typed functions go themselves.
+//!
+//! ```no_run
+//! use std::ffi::c_void;
+//! use warpsmith::ops::gelu::{self, Form};
+//! use warpsmith::{DType, Queue, Result, TensorDesc, raw};
+//!
+//! /// # Safety
+//! /// `stream` is a live CUDA stream; `x` and `y` are `n` bf16 numbers each in its device's memory, `y` not used elsewhere.
+//! unsafe fn gelu_bf16(stream: *mut c_void, x: u64, y: u64, n: usize) -> Result<()> {
+//!     // SAFETY: the caller says that the stream is alive.
+//!     let stream = unsafe { raw::Stream::borrow(stream)? };
+//!     let (input, output) = (TensorDesc::contiguous(x, [n], DType::Bf16), TensorDesc::contiguous(y, [n], DType::Bf16));
+//!     let desc = gelu::ForwardDesc { form: Form::Tanh, input, bias: None, output };
+//!     // SAFETY: the caller's promise about `x` and `y`; the plan has checked the rest.
+//!     unsafe { gelu::plan_forward(&desc, stream.caps())?.launch(&stream) }
+//! }
+//! ```
 
 use std::ffi::c_void;
 use std::ptr;

@@ -177,13 +177,13 @@ impl Layout {
 
 /// A tensor that is only read: a borrow of memory on device `D`.
 pub struct View<'a, D: Device, T: Element> {
-    pub(crate) memory: D::Ref<'a, T>,
+    pub(crate) memory: &'a D::Source<T>,
     pub(crate) layout: Layout,
 }
 
 /// A tensor that is written: an exclusive borrow of memory on device `D`.
 pub struct ViewMut<'a, D: Device, T: Element> {
-    pub(crate) memory: D::RefMut<'a, T>,
+    pub(crate) memory: &'a mut D::Target<T>,
     pub(crate) layout: Layout,
 }
 

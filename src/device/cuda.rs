@@ -123,8 +123,8 @@ impl Device for CudaDevice {
 }
 
 impl sealed::Memory for CudaDevice {
-    type Ref<'a, T: Element> = &'a dyn DevicePtr<T>;
-    type RefMut<'a, T: Element> = &'a mut dyn DevicePtrMut<T>;
+    type Source<T: Element> = dyn DevicePtr<T>;
+    type Target<T: Element> = dyn DevicePtrMut<T>;
     type Guard<'a> = SyncOnDrop<'a>;
 
     fn before_arguments(&self, op: &'static str) -> Result<()> {
@@ -132,13 +132,13 @@ impl sealed::Memory for CudaDevice {
         if tracked && self.target()?.is_capturing()? { Err(Error::CaptureNeedsUntracked { op }) } else { Ok(()) }
     }
 
-    fn address<'a, T: Element>(&'a self, memory: &'a &dyn DevicePtr<T>) -> Option<(u64, SyncOnDrop<'a>)> {
+    fn address<'a, T: Element>(&'a self, memory: &'a (dyn DevicePtr<T> + 'static)) -> Option<(u64, SyncOnDrop<'a>)> {
         self.owns(memory.stream()).then(|| memory.device_ptr(&self.stream))
     }
 
     fn address_mut<'a, T: Element>(
         &'a self,
-        memory: &'a mut &mut dyn DevicePtrMut<T>,
+        memory: &'a mut (dyn DevicePtrMut<T> + 'static),
     ) -> Option<(u64, SyncOnDrop<'a>)> {
         self.owns(memory.stream()).then(|| memory.device_ptr_mut(&self.stream))
     }
@@ -189,8 +189,8 @@ impl<'a, T: Element> View<'a, CudaDevice, T> {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn over(memory: &'a dyn DevicePtr<T>, shape: impl Into<Shape>) -> Result<Self> {
-        Ok(Self { memory, layout: Layout::whole(memory.len(), shape.into())? })
+    pub fn over(memory: &'a (dyn DevicePtr<T> + 'a), shape: impl Into<Shape>) -> Result<Self> {
+        Ok(Self { memory: unbounded(memory), layout: Layout::whole(memory.len(), shape.into())? })
     }
 
     /// A part of any cudarc memory.
@@ -198,12 +198,15 @@ impl<'a, T: Element> View<'a, CudaDevice, T> {
     /// # Errors
     /// [`Error::Shape`], [`Error::Stride`].
     pub fn over_strided(
-        memory: &'a dyn DevicePtr<T>,
+        memory: &'a (dyn DevicePtr<T> + 'a),
         offset: usize,
         shape: impl Into<Shape>,
         strides: impl Into<Strides>,
     ) -> Result<Self> {
-        Ok(Self { memory, layout: Layout::strided(memory.len(), offset, shape.into(), strides.into())? })
+        Ok(Self {
+            memory: unbounded(memory),
+            layout: Layout::strided(memory.len(), offset, shape.into(), strides.into())?,
+        })
     }
 }
 
@@ -212,9 +215,9 @@ impl<'a, T: Element> ViewMut<'a, CudaDevice, T> {
     ///
     /// # Errors
     /// [`Error::Shape`].
-    pub fn over(memory: &'a mut dyn DevicePtrMut<T>, shape: impl Into<Shape>) -> Result<Self> {
+    pub fn over(memory: &'a mut (dyn DevicePtrMut<T> + 'a), shape: impl Into<Shape>) -> Result<Self> {
         let layout = Layout::whole(memory.len(), shape.into())?;
-        Ok(Self { memory, layout })
+        Ok(Self { memory: unbounded_mut(memory), layout })
     }
 
     /// A part of any cudarc memory that can be written.
@@ -222,12 +225,27 @@ impl<'a, T: Element> ViewMut<'a, CudaDevice, T> {
     /// # Errors
     /// [`Error::Shape`], [`Error::Stride`].
     pub fn over_strided(
-        memory: &'a mut dyn DevicePtrMut<T>,
+        memory: &'a mut (dyn DevicePtrMut<T> + 'a),
         offset: usize,
         shape: impl Into<Shape>,
         strides: impl Into<Strides>,
     ) -> Result<Self> {
         let layout = Layout::strided(memory.len(), offset, shape.into(), strides.into())?;
-        Ok(Self { memory, layout })
+        Ok(Self { memory: unbounded_mut(memory), layout })
     }
+}
+
+/// Forgets that the memory's own type may hold borrows (a cudarc view does).
+fn unbounded<'a, T: Element>(memory: &'a (dyn DevicePtr<T> + 'a)) -> &'a (dyn DevicePtr<T> + 'static) {
+    // SAFETY: the reference itself still ends with `'a`, no method of the trait asks for `'static`, and views give it to
+    // nobody else.
+    unsafe { std::mem::transmute(memory) }
+}
+
+/// The same for memory that can be written.
+fn unbounded_mut<'a, T: Element>(
+    memory: &'a mut (dyn DevicePtrMut<T> + 'a),
+) -> &'a mut (dyn DevicePtrMut<T> + 'static) {
+    // SAFETY: as above; nothing can be put in the place of the memory, whose size is unknown.
+    unsafe { std::mem::transmute(memory) }
 }

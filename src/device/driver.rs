@@ -213,15 +213,16 @@ fn attributes(shape: &LaunchShape) -> ([sys::CUlaunchAttribute; 3], c_uint) {
 
 /// A kernel from the best image that the driver takes: fitting machine code first, then PTX.
 fn load(image: &'static Image, name: &'static str, target: &Target<'_>) -> Result<Handle<sys::CUkernel>> {
-    /// Libraries by device and image; kernels of one image share one.
-    static LIBRARIES: Mutex<Vec<(sys::CUdevice, &'static str, Handle<sys::CUlibrary>)>> = Mutex::new(Vec::new());
+    /// Libraries by device and address of the image; kernels of one image share one.
+    static LIBRARIES: Mutex<Vec<(sys::CUdevice, usize, Handle<sys::CUlibrary>)>> = Mutex::new(Vec::new());
 
     // Nothing that a name of a kernel can hold fails here; the driver would not find such a kernel either.
     let not_found = Error::Driver { op: "cuLibraryGetKernel", code: sys::CUresult::CUDA_ERROR_NOT_FOUND as i32 };
     let symbol = CString::new(name).map_err(|_| not_found)?;
 
     let mut libraries = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = libraries.iter().find(|(device, known, _)| (*device, *known) == (target.device, image.name));
+    let place = (target.device, ptr::from_ref(image).addr());
+    let known = libraries.iter().find(|&&(device, image, _)| (device, image) == place);
     if let Some(&(_, _, library)) = known {
         return kernel_of(library.0, &symbol).map(Handle);
     }
@@ -233,7 +234,7 @@ fn load(image: &'static Image, name: &'static str, target: &Target<'_>) -> Resul
     for code in cubins.chain(ptx) {
         match load_library(&code, &symbol) {
             Ok((library, kernel)) => {
-                libraries.push((target.device, image.name, Handle(library)));
+                libraries.push((place.0, place.1, Handle(library)));
                 return Ok(Handle(kernel));
             }
             Err(Error::Driver { code, .. }) if is_refusal(code) => refused = Some(code),

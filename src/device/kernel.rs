@@ -123,6 +123,15 @@ pub struct Launch<P: 'static> {
 }
 
 impl<P: Params> Launch<P> {
+    /// Loads the kernel ahead of its first launch, as before the capture of a stream.
+    ///
+    /// # Errors
+    /// [`Error::KernelsNotBuilt`], [`Error::NoKernelImage`], [`Error::ImageRefused`], [`Error::NotPreloaded`] during a
+    /// capture, [`Error::Driver`].
+    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
+        queue.preload(self.kernel)
+    }
+
     /// Queues the launch.
     ///
     /// # Safety

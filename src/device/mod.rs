@@ -1,6 +1,6 @@
 //! Where kernels run.
 //!
-//! [`CudaDevice`] is an NVIDIA GPU through its driver; `EmulatedDevice` (feature `emulator`) runs the same PTX on the
+//! [`CudaDevice`] is an NVIDIA GPU through its driver; [`EmulatedDevice`] (feature `emulator`) runs the same PTX on the
 //! CPU. Programs are written once, `fn train<D: Device>(device: &D)`, and choose in one `match`; nothing here ever falls
 //! back from one to the other.
 //!
@@ -14,10 +14,14 @@
 
 pub(crate) mod cuda;
 pub(crate) mod driver;
+#[cfg(feature = "emulator")]
+mod emulated;
 mod image;
 mod kernel;
 
 pub use cuda::CudaDevice;
+#[cfg(feature = "emulator")]
+pub use emulated::{EmulatedBuffer, EmulatedDevice, EmulatedDeviceBuilder};
 pub use image::{ComputeCapability, CubinImage, Image, ImageArch, PtxImage};
 pub use kernel::{Kernel, Launch, LaunchShape, Params};
 
@@ -145,7 +149,7 @@ impl<'a, D: Device> Args<'a, D> {
     /// # Errors
     /// [`Error::DeviceMismatch`].
     pub fn read<T: Element>(&mut self, argument: &'static str, view: &'a View<'_, D, T>) -> Result<TensorDesc> {
-        let (base, guard) = self.device.address(&view.memory).ok_or(Error::DeviceMismatch { op: self.op, argument })?;
+        let (base, guard) = self.device.address(view.memory).ok_or(Error::DeviceMismatch { op: self.op, argument })?;
         self.keep(guard)?;
         Ok(view.layout.describe::<T>(base))
     }
@@ -169,7 +173,7 @@ impl<'a, D: Device> Args<'a, D> {
     pub fn write<T: Element>(&mut self, argument: &'static str, view: &'a mut ViewMut<'_, D, T>) -> Result<TensorDesc> {
         let layout = view.layout;
         let (base, guard) =
-            self.device.address_mut(&mut view.memory).ok_or(Error::DeviceMismatch { op: self.op, argument })?;
+            self.device.address_mut(view.memory).ok_or(Error::DeviceMismatch { op: self.op, argument })?;
         self.keep(guard)?;
         Ok(layout.describe::<T>(base))
     }
@@ -235,10 +239,10 @@ pub(crate) mod sealed {
 
     /// How views borrow a device's memory, and how [`super::Args`] gets at its addresses.
     pub trait Memory {
-        /// What a view borrows.
-        type Ref<'a, T: Element>: Copy;
+        /// What a view borrows. Without a lifetime of its own, so that a view of a long borrow can stand for a shorter one.
+        type Source<T: Element>: ?Sized + 'static;
         /// What a mutable view borrows.
-        type RefMut<'a, T: Element>;
+        type Target<T: Element>: ?Sized + 'static;
         /// Dropped when the launches that use an address are queued.
         type Guard<'a>
         where
@@ -247,10 +251,9 @@ pub(crate) mod sealed {
         /// Before any address is asked for.
         fn before_arguments(&self, op: &'static str) -> Result<()>;
         /// The address of memory that is read; `None` where it belongs to another device.
-        fn address<'a, T: Element>(&'a self, memory: &'a Self::Ref<'_, T>) -> Option<(u64, Self::Guard<'a>)>;
+        fn address<'a, T: Element>(&'a self, memory: &'a Self::Source<T>) -> Option<(u64, Self::Guard<'a>)>;
         /// The address of memory that is written; `None` where it belongs to another device.
-        fn address_mut<'a, T: Element>(&'a self, memory: &'a mut Self::RefMut<'_, T>)
-        -> Option<(u64, Self::Guard<'a>)>;
+        fn address_mut<'a, T: Element>(&'a self, memory: &'a mut Self::Target<T>) -> Option<(u64, Self::Guard<'a>)>;
         /// Whether all that asking for addresses has queued went well.
         fn after_arguments(&self) -> Result<()>;
     }

@@ -1,4 +1,9 @@
 //! The operations, each in a module of its name.
+//!
+//! Every module has the same parts. A `Desc` is the operation as plain data: tensors and options. `plan_*` checks it and
+//! decides on kernels, launch shapes and their arguments, without any device: it can be tested and inspected anywhere. A
+//! plan is launched on any [`Queue`](crate::Queue), and preloads its kernels there. The typed functions, `forward` and
+//! `backward`, take a device and a structure of views, and go the same way.
 
 pub mod gelu;
 pub mod layer_norm;
