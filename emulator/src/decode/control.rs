@@ -5,6 +5,7 @@ use super::moves::operands;
 use super::types::{Modifiers, Type};
 use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
+use crate::exec::observe;
 use crate::program::{Barrier, BarrierAction, Members, Op};
 
 type Result<T = ()> = std::result::Result<T, String>;
@@ -61,10 +62,10 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
     Ok(())
 }
 
-/// Memory is sequentially consistent here, so a fence has nothing to do.
+/// Memory is sequentially consistent here, so a fence matters to the detector alone.
 fn fence(decoder: &mut Decoder<'_>) {
     decoder.class = Class::Barrier;
-    decoder.plain(|_, _, _| {});
+    decoder.plain(|warp, env, _| observe::fence(warp, env));
 }
 
 fn barrier(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {

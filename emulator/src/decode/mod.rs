@@ -3,16 +3,22 @@
 //! Decoding goes by the type of the instruction, never by the declared type of a register: compilers write narrow results to
 //! wide registers.
 
+mod atomic;
 mod compare;
 mod control;
+mod convert;
+mod copy;
 mod decoder;
 mod float;
 mod flow;
+mod half;
 mod integer;
 mod link;
 mod memory;
 mod moves;
 mod pool;
+mod special;
+mod tensor;
 mod types;
 mod warp;
 
@@ -33,6 +39,16 @@ fn instruction(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result<(
         "ld" | "ldu" => memory::load(decoder, instruction, m),
         "st" => memory::store(decoder, instruction, m),
         "prefetch" | "prefetchu" | "discard" | "applypriority" => memory::hint(decoder, instruction, m),
+        "atom" | "red" => atomic::atomic(decoder, instruction, m),
+        "cp" => copy::copy(decoder, instruction, m),
+        "cvt" => convert::cvt(decoder, instruction, m),
+        "mma" => tensor::mma(decoder, instruction, m),
+        "ldmatrix" => tensor::ldmatrix(decoder, instruction, m),
+        "stmatrix" => tensor::stmatrix(decoder, instruction, m),
+        "movmatrix" => tensor::movmatrix(decoder, instruction, m),
+        "ex2" | "lg2" | "rcp" | "rsqrt" | "sqrt" | "sin" | "cos" | "tanh" => special::special(decoder, instruction, m),
+        "div" if m.has("approx") || m.has("full") => special::special(decoder, instruction, m),
+        "copysign" | "testp" => float::sign(decoder, instruction, m),
         "add" | "sub" | "mul" | "fma" | "div" | "min" | "max" | "abs" | "neg" | "mad" if float::is_float(m) => {
             float::arithmetic(decoder, instruction, m)
         }

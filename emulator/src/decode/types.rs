@@ -108,6 +108,11 @@ impl<'a> Modifiers<'a> {
         self.take_map(Type::parse).ok_or_else(|| "a type is missing".to_owned())
     }
 
+    /// Whether there is a modifier of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.rest.contains(&name)
+    }
+
     /// Whether the first type passes a test.
     pub fn has_type(&self, test: impl Fn(Type) -> bool) -> bool {
         self.rest.iter().find_map(|modifier| Type::parse(modifier)).is_some_and(test)

@@ -11,7 +11,6 @@ use crate::memory::Space;
 
 /// One `cp.async` of a warp.
 struct Copy {
-    pc: u32,
     /// Lanes that have not waited for it yet.
     pending: u32,
     /// Lanes whose bytes have not moved yet.
@@ -74,8 +73,7 @@ pub(crate) fn issue(
         }
     }
     observe::copy_issued(warp, env, lanes, &to, &from, &source, size);
-    let mut copy =
-        Copy { pc: env.pc, pending: lanes, unmoved: lanes, to, from, size, source, group: warp.copies.committed };
+    let mut copy = Copy { pending: lanes, unmoved: lanes, to, from, size, source, group: warp.copies.committed };
     let now = match env.context.config.asynchrony {
         Asynchrony::Eager => true,
         Asynchrony::Late => false,

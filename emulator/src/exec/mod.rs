@@ -1,6 +1,7 @@
 //! What a running block consists of, and what its instructions do to it.
 
 pub(crate) mod access;
+pub(crate) mod atomic;
 pub(crate) mod copies;
 mod env;
 mod local;

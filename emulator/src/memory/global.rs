@@ -154,6 +154,24 @@ impl Place<'_> {
     }
 }
 
+impl Place<'_> {
+    /// Replaces `W` bytes (2, 4 or 8) by a function of them, atomically. Returns the old value.
+    ///
+    /// # Safety
+    /// As for [`Place::load`].
+    pub unsafe fn update<const W: usize>(self, offset: usize, f: impl Fn(u64) -> u64) -> u64 {
+        // SAFETY: in bounds and aligned by the contract; every access to these bytes is atomic.
+        unsafe {
+            let data = self.data.add(offset).as_ptr();
+            match W {
+                2 => u64::from(AtomicU16::from_ptr(data.cast()).update(Relaxed, Relaxed, |old| f(old.into()) as u16)),
+                4 => u64::from(AtomicU32::from_ptr(data.cast()).update(Relaxed, Relaxed, |old| f(old.into()) as u32)),
+                _ => AtomicU64::from_ptr(data.cast()).update(Relaxed, Relaxed, f),
+            }
+        }
+    }
+}
+
 /// The global memory of one device.
 #[derive(Debug)]
 pub(crate) struct Global {

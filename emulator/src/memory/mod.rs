@@ -14,8 +14,6 @@ pub(crate) const SHARED_WINDOW: u64 = 1 << 32;
 pub(crate) const LOCAL_WINDOW: u64 = 2 << 32;
 /// First generic address of the kernel's parameters.
 pub(crate) const PARAM_WINDOW: u64 = 3 << 32;
-/// One past the last window.
-pub(crate) const WINDOWS_END: u64 = 4 << 32;
 
 /// A state space that loads and stores can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,133 @@
+//! `atom` and `red`.
+
+use super::decoder::Decoder;
+use super::memory::{Address, address};
+use super::moves::space;
+use super::types::{Modifiers, Type};
+use crate::ast::Instruction;
+use crate::counters::Class;
+use crate::exec::access::Element;
+use crate::exec::atomic::{Memory, update};
+use crate::lanes::{R32, R64};
+use crate::memory::Space;
+use crate::numeric::Rounding::NearestEven;
+use crate::numeric::arith;
+use crate::numeric::half16::{self, Bf16, F16, packed};
+use crate::shadow::Ordering;
+
+type Result<T = ()> = std::result::Result<T, String>;
+
+pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
+    decoder.class = Class::Atomic;
+    let order = m.take_any(&["relaxed", "acquire", "release", "acq_rel"]);
+    let ordering = Ordering {
+        acquire: matches!(order, Some("acquire" | "acq_rel")),
+        release: matches!(order, Some("release" | "acq_rel")),
+    };
+    m.take_any(&["cta", "cluster", "gpu", "sys"]);
+    let space = m.take_map(space).unwrap_or(Space::Generic);
+    while m.take_prefix("L2::").is_some() {}
+    m.take("noftz");
+    let operation = m.take_any(&["add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"]);
+    let operation = operation.ok_or("an operation is missing")?;
+    m.take("noftz");
+    let ty = m.ty()?;
+    let (to, rest) = match (instruction.opcode.as_str(), instruction.operands.as_slice()) {
+        ("atom", [to, rest @ ..]) => (Some(to), rest),
+        (_, rest) => (None, rest),
+    };
+    let [at, values @ ..] = rest else { return Err("an address is missing".to_owned()) };
+    if !matches!(values.len(), 1 | 2) || (operation == "cas") != (values.len() == 2) {
+        return Err(format!("{} operands", instruction.operands.len()));
+    }
+    let (address, space) = address(decoder, at, space)?;
+    if !matches!(space, Space::Global | Space::Shared | Space::Generic) {
+        return Err("a space other than .global and .shared".to_owned());
+    }
+    decoder.communicates |= space != Space::Shared;
+    let memory = Memory { space, ordering };
+    if ty.is_wide() {
+        let d = match to {
+            Some(to) => decoder.dest64(to)?,
+            None => decoder.temporary64(),
+        };
+        let b = decoder.source64(&values[0], ty)?;
+        let c = values.get(1).map_or(Ok(b), |value| decoder.source64(value, ty))?;
+        emit::<R64, 8>(decoder, memory, address, (d, b, c), wide(operation, ty)?);
+        return Ok(());
+    }
+    let d = match to {
+        Some(to) => decoder.dest32(to, ty)?,
+        None => decoder.temporary32(),
+    };
+    let b = decoder.source32(&values[0], ty)?;
+    let c = values.get(1).map_or(Ok(b), |value| decoder.source32(value, ty))?;
+    let f = narrow(operation, ty)?;
+    match ty.bits() {
+        16 => emit::<R32, 2>(decoder, memory, address, (d, b, c), f),
+        _ => emit::<R32, 4>(decoder, memory, address, (d, b, c), f),
+    }
+    Ok(())
+}
+
+/// The new value for the old one and the operands, on the bits of the type.
+fn narrow(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
+    let f: fn(u64, u64, u64) -> u64 = match (operation, ty) {
+        ("add", Type::Unsigned(32) | Type::Signed(32)) => |a, b, _| u64::from((a as u32).wrapping_add(b as u32)),
+        ("add", Type::F32) => |a, b, _| {
+            // Hardware flushes subnormals in neither space from sm_80 on; the sum rounds to nearest.
+            u64::from(arith::add(f32::from_bits(a as u32), f32::from_bits(b as u32), NearestEven).to_bits())
+        },
+        ("add", Type::F16) => |a, b, _| u64::from(half16::add::<F16>(a as u16, b as u16)),
+        ("add", Type::Bf16) => |a, b, _| u64::from(half16::add::<Bf16>(a as u16, b as u16)),
+        ("add", Type::F16x2) => |a, b, _| u64::from(packed(a as u32, b as u32, half16::add::<F16>)),
+        ("add", Type::Bf16x2) => |a, b, _| u64::from(packed(a as u32, b as u32, half16::add::<Bf16>)),
+        ("min", Type::Unsigned(32)) => |a, b, _| a.min(b),
+        ("max", Type::Unsigned(32)) => |a, b, _| a.max(b),
+        ("min", Type::Signed(32)) => |a, b, _| u64::from((a as i32).min(b as i32) as u32),
+        ("max", Type::Signed(32)) => |a, b, _| u64::from((a as i32).max(b as i32) as u32),
+        ("and", Type::Bits(32)) => |a, b, _| a & b,
+        ("or", Type::Bits(32)) => |a, b, _| a | b,
+        ("xor", Type::Bits(32)) => |a, b, _| a ^ b,
+        ("exch", Type::Bits(32)) => |_, b, _| b,
+        ("cas", Type::Bits(32)) => |a, b, c| if a == b { c } else { a },
+        ("cas", Type::Bits(16)) => |a, b, c| if a == b & 0xffff { c & 0xffff } else { a },
+        ("inc", Type::Unsigned(32)) => |a, b, _| if a >= b { 0 } else { a + 1 },
+        ("dec", Type::Unsigned(32)) => |a, b, _| if a == 0 || a > b { b } else { a - 1 },
+        _ => return Err(format!("`.{operation}` with this type")),
+    };
+    Ok(f)
+}
+
+fn wide(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
+    let f: fn(u64, u64, u64) -> u64 = match (operation, ty) {
+        ("add", Type::Unsigned(64) | Type::Signed(64)) => |a, b, _| a.wrapping_add(b),
+        ("add", Type::F64) => |a, b, _| arith::add_f64(f64::from_bits(a), f64::from_bits(b), NearestEven).to_bits(),
+        ("min", Type::Unsigned(64)) => |a, b, _| a.min(b),
+        ("max", Type::Unsigned(64)) => |a, b, _| a.max(b),
+        ("min", Type::Signed(64)) => |a, b, _| (a as i64).min(b as i64) as u64,
+        ("max", Type::Signed(64)) => |a, b, _| (a as i64).max(b as i64) as u64,
+        ("and", Type::Bits(64)) => |a, b, _| a & b,
+        ("or", Type::Bits(64)) => |a, b, _| a | b,
+        ("xor", Type::Bits(64)) => |a, b, _| a ^ b,
+        ("exch", Type::Bits(64)) => |_, b, _| b,
+        ("cas", Type::Bits(64)) => |a, b, c| if a == b { c } else { a },
+        _ => return Err(format!("`.{operation}` with this type")),
+    };
+    Ok(f)
+}
+
+fn emit<S: Element, const W: usize>(
+    decoder: &mut Decoder<'_>,
+    memory: Memory,
+    address: Address,
+    (d, b, c): (S, S, S),
+    f: fn(u64, u64, u64) -> u64,
+) {
+    decoder.plain(move |warp, env, mask| {
+        let addresses = address.lanes(warp);
+        let (b, c) = (b.load(warp).map(S::to_bits), c.load(warp).map(S::to_bits));
+        let old = update::<W>(warp, env, mask, memory, &addresses, |lane, old| f(old, b[lane], c[lane]));
+        d.store(warp, mask, old.map(S::from_bits));
+    });
+}

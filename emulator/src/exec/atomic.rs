@@ -1,0 +1,88 @@
+//! Atomic operations, lane by lane.
+
+use super::access::{misaligned, one_space, out_of_bounds, shared_lanes, word};
+use super::{Env, Warp, observe};
+use crate::fault::FaultKind;
+use crate::lanes::{LANES, lanes_of};
+use crate::memory::Space;
+use crate::shadow::{Ordering, Strong};
+
+/// Where an atomic operation acts, and what it orders.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    pub space: Space,
+    pub ordering: Ordering,
+}
+
+/// Replaces `W` bytes at each lane's address by `f(lane, old)`, one lane after the other. Returns the old values.
+pub(crate) fn update<const W: usize>(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    mask: u32,
+    memory: Memory,
+    addresses: &[u64; LANES],
+    f: impl Fn(usize, u64) -> u64,
+) -> [u64; LANES] {
+    let mut old = [u64::MAX; LANES];
+    match memory.space {
+        Space::Shared => update_shared::<W>(warp, env, mask, memory.ordering, addresses, &f, &mut old),
+        Space::Global => update_global::<W>(warp, env, mask, addresses, &f, &mut old),
+        _ => {
+            let mut rest = mask;
+            while let Some((space, lanes, offsets)) = one_space(&mut rest, addresses) {
+                match space {
+                    Space::Shared => update_shared::<W>(warp, env, lanes, memory.ordering, &offsets, &f, &mut old),
+                    Space::Global => update_global::<W>(warp, env, lanes, &offsets, &f, &mut old),
+                    space => {
+                        for lane in lanes_of(lanes) {
+                            out_of_bounds(warp, env, lane, space, offsets[lane], W as u64);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    old
+}
+
+fn update_shared<const W: usize>(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    mask: u32,
+    ordering: Ordering,
+    addresses: &[u64; LANES],
+    f: &impl Fn(usize, u64) -> u64,
+    old: &mut [u64; LANES],
+) {
+    let lanes = shared_lanes(warp, env, mask, addresses, W);
+    observe::shared_strong(warp, env, lanes, addresses, W as u32, (Strong::Atomic, ordering));
+    for lane in lanes_of(lanes) {
+        let bytes = &mut env.shared[addresses[lane] as usize..][..W];
+        old[lane] = word::<W>(bytes);
+        bytes.copy_from_slice(&f(lane, old[lane]).to_le_bytes()[..W]);
+    }
+}
+
+fn update_global<const W: usize>(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    mask: u32,
+    addresses: &[u64; LANES],
+    f: &impl Fn(usize, u64) -> u64,
+    old: &mut [u64; LANES],
+) {
+    observe::global_store(env, mask, addresses, W as u64);
+    for lane in lanes_of(mask) {
+        let address = addresses[lane];
+        match env.region(address, W as u64) {
+            None => out_of_bounds(warp, env, lane, Space::Global, address, W as u64),
+            Some(_) if address % W as u64 != 0 => misaligned(warp, env, lane, Space::Global, address, W as u64),
+            Some(region) if region.read_only => env.fault(warp, lane, FaultKind::ReadOnly { address }),
+            Some(region) => {
+                // SAFETY: the region holds `W` bytes at the address, which is a multiple of `W`.
+                old[lane] =
+                    unsafe { region.place().update::<W>((address - region.base) as usize, |value| f(lane, value)) };
+            }
+        }
+    }
+}
