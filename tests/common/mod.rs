@@ -3,3 +3,5 @@
 
 pub mod compare;
 pub mod data;
+pub mod devices;
+pub mod guard;

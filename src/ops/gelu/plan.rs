@@ -235,7 +235,7 @@ pub fn backward_workspace_bytes(shape: impl Into<Shape>, dtype: DType) -> usize 
 }
 
 fn unsupported(op: &'static str, dtype: DType) -> Error {
-    Error::Unsupported { op, what: format!("a tensor of {dtype}"), supported: "f32, f16 and bf16" }
+    Error::Unsupported { op, what: format!("`input` of {dtype}"), supported: "f32, f16 and bf16" }
 }
 
 /// A tensor with one element for each column, if there is one.
