@@ -8,6 +8,7 @@ use crate::shell::{Outcome, cargo, run};
 pub fn check() -> Outcome {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo_with_nvcc(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?)?;
-    run(cargo_with_nvcc(&["doc", "--workspace", "--no-deps"])?.env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(cargo_with_nvcc(&["doc", "--workspace", "--no-deps", "--features", "warpsmith/emulator"])?
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
     bindings::check()
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{copy, fresh, pretended, put, toolkit_installed, workspace};
+use common::{copy, fresh, nvcc, pretended, put, toolkit_installed, workspace};
 
 const MAIN: &str = r#"
 use warpsmith::ops::gelu::{self, Form};
@@ -121,8 +121,8 @@ fn a_program_that_uses_one_op() {
         "{}",
         text(&output.stderr)
     );
-    let settings = ["build", "--release", "--config", "env.CUDARC_CUDA_VERSION=\"12080\""];
-    let output = dependant.cargo(&settings, &[&newer], &[]);
+    let version = "env.CUDARC_CUDA_VERSION=\"12080\"";
+    let output = dependant.cargo(&["build", "--release", "--config", version], &[&newer], &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
 
     // The program carries the kernels that it names and no others, and is small.
@@ -133,6 +133,14 @@ fn a_program_that_uses_one_op() {
     }
     eprintln!("a program that uses GELU's forward alone has {} bytes", program.len());
     assert!(program.len() < LIMIT, "{} bytes", program.len());
+
+    // Kernels that were left out on purpose are an error of their own at the first launch.
+    let emulated = ["run", "--release", "--quiet", "--features", "emulated", "--config", version];
+    let output = dependant.cargo(&emulated, &[], &[("WARPSMITH_SKIP_NVCC", "1")]);
+    assert!(text(&output.stdout).contains("KernelsNotBuilt"), "{}{}", text(&output.stdout), text(&output.stderr));
+    let nvcc = nvcc().display().to_string();
+    let output = dependant.cargo(&emulated, &[], &[("NVCC", &nvcc)]);
+    assert_eq!(text(&output.stdout), "[-0.1588, 0.0000, 0.8412, 1.9546]\n", "{}", text(&output.stderr));
 }
 
 /// Of the stripped program: the standard library, cudarc, and one image of PTX and machine code for four architectures.
