@@ -191,7 +191,7 @@ impl<'a, D: Device> Args<'a, D> {
     }
 
     fn keep(&mut self, guard: D::Guard<'a>) -> Result<()> {
-        let slot = self.guards.get_mut(self.len).ok_or(Error::Unsupported {
+        let slot = self.guards.get_mut(self.len).ok_or_else(|| Error::Unsupported {
             op: self.op,
             what: format!("more than {MAX_ARGS} tensors"),
             supported: "up to 24 tensors",

@@ -1,0 +1,185 @@
+//! A launch makes no allocation on the host: neither the plan, nor the arguments, nor the call of the driver.
+
+mod scale;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use scale::{ONE_BLOCK, PTX, SCALE, ScaleParams, gpu, scale};
+use warpsmith::device::{Params, Queue};
+use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
+use warpsmith::ops::gelu::{self, Form};
+use warpsmith::{Buffer, CudaDevice, DType, Device, EmulatedDevice, Error, Shape, Strides, TensorDesc};
+
+/// Counts what this thread allocates.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as above.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What this thread allocates in `run`.
+fn allocations<R>(run: impl FnOnce() -> R) -> (usize, R) {
+    let before = ALLOCATIONS.get();
+    let result = run();
+    (ALLOCATIONS.get() - before, result)
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| vec![1_u8; 3].len()), (1, 3));
+    assert_eq!(allocations(|| 1 + 2), (0, 3));
+}
+
+/// The emulator allocates while it runs a kernel. The launcher adds nothing to what a bare launch allocates.
+#[test]
+fn a_launch_on_the_emulator_allocates_what_the_emulator_does() -> warpsmith::Result<()> {
+    let config = Config { workers: 1, ..Config::new(DeviceModel::Sm80) };
+    let emulator = Emulator::new(config.clone());
+    let (x, y) = (emulator.alloc(400, "x").expect("400 bytes"), emulator.alloc(400, "y").expect("400 bytes"));
+    let module = Module::load(PTX).expect("the text is sound");
+    let kernel = module.kernel("scale").expect("it has the kernel");
+    let params = ScaleParams { x, y, count: 100, factor: 2.0 };
+    let (grid, block) = (ONE_BLOCK.grid, ONE_BLOCK.block);
+    let launch = Launch { kernel: &kernel, grid, block, dynamic_shared: 0, params: params.as_bytes(), config: None };
+    let bare = || allocations(|| emulator.launch(&launch).expect("the kernel is sound")).0;
+
+    let device = EmulatedDevice::builder(DeviceModel::Sm80).workers(1).build();
+    let x = device.upload(&[1.0_f32; 100])?;
+    let mut y = device.alloc(100)?;
+    device.preload(&SCALE)?;
+    let mut ours = || -> warpsmith::Result<usize> {
+        let (count, result) = allocations(|| scale(&device, x.view([100])?, y.view_mut([100])?, 2.0));
+        result.map(|()| count)
+    };
+
+    // The first launches may fill caches.
+    bare();
+    ours()?;
+    assert_eq!(ours()?, bare());
+    Ok(())
+}
+
+/// The driver has an allocator of its own, so here nothing at all is allowed.
+#[test]
+fn a_launch_on_a_gpu_allocates_nothing() -> warpsmith::Result<()> {
+    let Some(device) = gpu() else { return Ok(()) };
+    let x = device.upload(&[1.0_f32; 100])?;
+    let mut y = device.alloc(100)?;
+    device.preload(&SCALE)?;
+    for _ in 0..3 {
+        let (count, result) = allocations(|| scale(&device, x.view([100])?, y.view_mut([100])?, 2.0));
+        result?;
+        assert_eq!(count, 0);
+    }
+    assert_eq!(device.download(&y)?, [2.0; 100]);
+
+    // Making a device from a stream and a raw stream from its handle are cheap too: hosts do both for every call.
+    let stream = device.stream().clone();
+    let (count, again) = allocations(|| CudaDevice::from_stream(stream));
+    assert_eq!((count, again?.caps()), (0, device.caps()));
+    // SAFETY: the stream lives as long as `device`.
+    let (count, raw) = allocations(|| unsafe { warpsmith::raw::Stream::borrow(device.stream().cu_stream().cast()) });
+    assert_eq!((count, raw?.caps()), (0, device.caps()));
+    Ok(())
+}
+
+/// Every shape of plan: with and without gaps, a bias, its gradient.
+#[test]
+fn a_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let tensor = |i: u64, pitch: i64| TensorDesc {
+        address: i << 20,
+        shape: Shape::from([8, 100]),
+        strides: Strides::from([pitch, 1]),
+        dtype: DType::Bf16,
+    };
+    let vector = |i: u64| TensorDesc::contiguous(i << 20, [100], DType::Bf16);
+    let bytes = gelu::backward_workspace_bytes([8, 100], DType::Bf16);
+    let workspace = TensorDesc::contiguous(9 << 20, [bytes], DType::U8);
+    for (pitch, bias) in [(100, false), (128, false), (128, true)] {
+        let forward = gelu::ForwardDesc {
+            form: Form::Tanh,
+            input: tensor(1, pitch),
+            bias: bias.then(|| vector(2)),
+            output: tensor(3, pitch),
+        };
+        let backward = gelu::BackwardDesc {
+            form: Form::Erf,
+            grad_output: tensor(1, pitch),
+            input: tensor(2, pitch),
+            bias: bias.then(|| vector(3)),
+            grad_input: tensor(4, pitch),
+            grad_bias: bias.then(|| vector(5)),
+            workspace: bias.then_some(workspace),
+        };
+        let (count, plan) = allocations(|| gelu::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, bias {bias}");
+        let (count, plan) = allocations(|| gelu::plan_backward(&backward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, bias {bias}");
+    }
+}
+
+/// The whole of an operation, from views to the last launch, on the driver.
+#[test]
+fn an_operation_on_a_gpu_allocates_nothing() -> warpsmith::Result<()> {
+    let Some(device) = gpu() else { return Ok(()) };
+    let (x, bias) = (device.upload(&[1.0_f32; 800])?, device.upload(&[-1.0_f32; 100])?);
+    let (mut y, mut grad_bias) = (device.alloc::<f32>(800)?, device.alloc::<f32>(100)?);
+    let mut workspace = device.alloc::<u8>(gelu::backward_workspace_bytes([8, 100], DType::F32))?;
+    let bytes = workspace.len();
+    let mut run = || -> warpsmith::Result<usize> {
+        let (input, bias) = (x.view([8, 100])?, Some(bias.view([100])?));
+        let forward = gelu::Forward { input, bias, output: y.view_mut([8, 100])? };
+        let (forward, result) = allocations(|| gelu::forward(&device, forward, Form::Erf));
+        result?;
+        let backward = gelu::Backward {
+            grad_output: input,
+            input,
+            bias,
+            grad_input: y.view_mut([8, 100])?,
+            grad_bias: Some(grad_bias.view_mut([100])?),
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        let (backward, result) = allocations(|| gelu::backward(&device, backward, Form::Erf));
+        result.map(|()| forward + backward)
+    };
+    // The first time loads the kernels.
+    assert!(run()? > 0);
+    assert_eq!(run()?, 0);
+    Ok(())
+}
+
+/// An error costs an allocation at most for its text, and none where it has no text.
+#[test]
+fn a_mismatch_is_found_without_allocating() -> warpsmith::Result<()> {
+    let (here, there) = (EmulatedDevice::new(DeviceModel::Sm80), EmulatedDevice::new(DeviceModel::Sm80));
+    let (x, mut y) = (there.upload(&[1.0_f32; 4])?, here.alloc(4)?);
+    let (x, y) = (x.view([4])?, y.view_mut([4])?);
+    let (count, result) = allocations(|| scale(&here, x, y, 2.0));
+    assert_eq!((count, result), (0, Err(Error::DeviceMismatch { op: "scale", argument: "x" })));
+    Ok(())
+}
