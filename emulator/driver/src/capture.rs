@@ -220,10 +220,8 @@ impl State {
         let context = stream.context;
         let blocking =
             |stream: &&crate::stream::Stream| stream.context == context && stream.flags & STREAM_NON_BLOCKING == 0;
-        match self.streams.values().filter(blocking).find_map(|stream| stream.capture) {
-            None => Ok(()),
-            Some(capture) => self.invalidate(capture, CudaError::STREAM_CAPTURE_IMPLICIT),
-        }
+        let capturing = self.streams.values().filter(blocking).find_map(|stream| stream.capture);
+        capturing.map_or(Ok(()), |capture| self.invalidate(capture, CudaError::STREAM_CAPTURE_IMPLICIT))
     }
 
     fn forbid_where(&mut self, forbidden: impl Fn(&Capture) -> bool) -> Outcome {

@@ -227,7 +227,7 @@ fn attribute_of(config: &Config, attribute: u32, device: Device) -> Outcome<i32>
         97 => model.shared_memory_per_block_optin() as i32, // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
         106 => card.blocks_per_multiprocessor, // MAX_BLOCKS_PER_MULTIPROCESSOR
         111 => RESERVED_SHARED as i32, // RESERVED_SHARED_MEMORY_PER_BLOCK
-        1..ATTRIBUTES => 0,
+        known if known < ATTRIBUTES && known > 0 => 0,
         _ => return Err(CudaError::INVALID_VALUE),
     })
 }

@@ -18,6 +18,7 @@ impl CudaError {
     pub const NOT_INITIALIZED: Self = Self(3);
     pub const NO_DEVICE: Self = Self(100);
     pub const INVALID_DEVICE: Self = Self(101);
+    pub const INVALID_IMAGE: Self = Self(200);
     pub const INVALID_CONTEXT: Self = Self(201);
     pub const NO_BINARY_FOR_GPU: Self = Self(209);
     pub const UNSUPPORTED_LIMIT: Self = Self(215);
@@ -43,7 +44,6 @@ impl CudaError {
     pub const STREAM_CAPTURE_IMPLICIT: Self = Self(906);
     pub const CAPTURED_EVENT: Self = Self(907);
     pub const STREAM_CAPTURE_WRONG_THREAD: Self = Self(908);
-    pub const INVALID_CLUSTER_SIZE: Self = Self(912);
     pub const UNKNOWN: Self = Self(999);
 }
 
@@ -197,7 +197,6 @@ static ERRORS: &[Entry] = &[
     (909, c"CUDA_ERROR_TIMEOUT", c"timeout"),
     (910, c"CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE", c"graph exec update failure"),
     (911, c"CUDA_ERROR_EXTERNAL_DEVICE", c"external device"),
-    (912, c"CUDA_ERROR_INVALID_CLUSTER_SIZE", c"invalid cluster size"),
     (913, c"CUDA_ERROR_FUNCTION_NOT_LOADED", c"function not loaded"),
     (914, c"CUDA_ERROR_INVALID_RESOURCE_TYPE", c"invalid resource type"),
     (915, c"CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION", c"invalid resource configuration"),

@@ -189,7 +189,13 @@ impl ErrorLog {
 pub unsafe fn load(driver: &Driver, data: *const c_void, log: &ErrorLog) -> Outcome<Image> {
     // SAFETY: as in this function's contract.
     unsafe { Image::read(driver, data) }.map_err(|(error, text)| {
-        driver.record.remark(&format!("image refused: {text}"));
+        let text = format!("image refused: {text}");
+        // Programs offer one image after another until one is taken; text that cannot be read is worth a look.
+        if error == CudaError::INVALID_PTX {
+            driver.record.remark(&text)
+        } else {
+            driver.record.note(&text)
+        }
         // SAFETY: as in this function's contract.
         unsafe { log.write(&text) };
         error

@@ -63,9 +63,14 @@ impl Record {
         self.line(&line);
     }
 
-    /// A remark, such as the text of a fault: each of its lines is marked with `!`. It also goes to standard error.
+    /// A remark, such as the text of a fault, on standard error and in the record.
     pub fn remark(&self, text: &str) {
         eprintln!("ptx-emulator driver: {text}");
+        self.note(text);
+    }
+
+    /// A remark on what programs meet and cope with, in the record alone: each of its lines is marked with `!`.
+    pub fn note(&self, text: &str) {
         if self.wanted() {
             text.lines().for_each(|line| self.line(&format!("! {line}")));
         }

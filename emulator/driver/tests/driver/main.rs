@@ -1,0 +1,6 @@
+//! The emulated driver under unmodified cudarc and under the driver API itself. Every test runs in a process of its own.
+
+mod api;
+mod capture;
+mod client;
+mod common;
