@@ -149,7 +149,7 @@ fn fits(driver: &Driver, image: &Image, device: usize) -> Outcome {
     let (major, minor) = model.compute_capability();
     driver
         .record
-        .remark(&format!("image refused: its target {} does not run on sm_{major}{minor}", image.module.target()));
+        .note(&format!("image refused: its target {} does not run on sm_{major}{minor}", image.module.target()));
     Err(CudaError::NO_BINARY_FOR_GPU)
 }
 

@@ -86,9 +86,8 @@ fn build() -> Option<PathBuf> {
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--locked", "--package", "ptx-emulator-driver", "--target-dir"]).arg(target);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    if profile.ends_with("release") {
-        command.arg("--release");
-    }
+    // The folder of the profile `dev` is called `debug`; all others have the profile's name.
+    command.arg("--profile").arg(profile.file_name().filter(|name| *name != "debug").unwrap_or("dev".as_ref()));
     command.status().ok().filter(|status| status.success())?;
     let folder = target.join("emulated-driver");
     link(&profile.join("libptx_emulator_driver.so"), &folder).ok()?;
