@@ -41,18 +41,22 @@ pub unsafe extern "C" fn ptx_emulator_driver_record_take(buffer: *mut u8, capaci
     length
 }
 
-/// Makes the calling thread's `call`th next call of a function (counted from 1; 0 means every one) fail with a code, without effect. Gives 0, or 1
-/// when an argument is wrong.
+/// Makes the calling thread's `call`th next call of a function (counted from 1; 0 means every one) fail with a code, without effect; the code 0
+/// takes back what was armed for the function. Gives 0, or 1 when an argument is wrong.
 ///
 /// # Safety
 /// `function` is null or text with a closing NUL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ptx_emulator_driver_fail(function: *const c_char, call: u32, code: i32) -> i32 {
-    if function.is_null() || code <= 0 {
+    if function.is_null() || code < 0 {
         return 1;
     }
     // SAFETY: not null, and so text with a closing NUL by this function's contract.
     let Ok(function) = unsafe { CStr::from_ptr(function) }.to_str() else { return 1 };
+    if code == 0 {
+        inject::disarm_here(function);
+        return 0;
+    }
     inject::arm_here(Failure { function: function.to_owned(), remaining: (call > 0).then_some(call), code });
     0
 }

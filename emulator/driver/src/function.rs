@@ -165,8 +165,8 @@ fn set_attribute(driver: &Driver, code: &KernelCode, device: usize, attribute: u
 
 /// The most threads that a block of this kernel may have.
 pub fn max_threads(code: &KernelCode) -> u32 {
-    let required = code.kernel.required_threads().map(|threads| threads.iter().product());
-    required.or(code.kernel.max_threads()).map_or(1024, |threads| threads.min(1024))
+    let stated = code.kernel.required_threads().or(code.kernel.max_threads());
+    stated.map_or(1024, |threads| threads.iter().product::<u32>().min(1024))
 }
 
 /// Blocks of a kernel that one multiprocessor holds: by threads, block slots and shared memory. Registers, which only ptxas knows, are left out, so

@@ -50,6 +50,14 @@ pub fn arm_here(failure: Failure) {
     ARMED_HERE.set(true);
 }
 
+/// Takes back this thread's failures of a function.
+pub fn disarm_here(function: &str) {
+    HERE.with_borrow_mut(|list| {
+        list.retain(|failure| failure.function != function);
+        ARMED_HERE.set(!list.is_empty());
+    });
+}
+
 fn count(list: &mut Vec<Failure>, function: &str) -> Option<CuResult> {
     let mut due = None;
     list.retain_mut(|failure| {
@@ -104,6 +112,9 @@ mod tests {
         arm_here(Failure { function: "cuA".to_owned(), remaining: Some(1), code: 2 });
         std::thread::scope(|scope| scope.spawn(|| assert_eq!(failures.due("cuA"), None)).join().unwrap());
         assert_eq!(failures.due("cuA"), Some(2));
+        arm_here(Failure { function: "cuA".to_owned(), remaining: None, code: 2 });
+        disarm_here("cuA");
+        assert_eq!(failures.due("cuA"), None);
     }
 
     #[test]

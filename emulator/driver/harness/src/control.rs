@@ -81,6 +81,16 @@ pub fn fail(function: &str, call: u32, code: i32) {
     assert_eq!(wrong, 0, "{function} cannot fail with {code}");
 }
 
+/// Takes back what [`fail`] has armed for a function in this thread.
+///
+/// # Panics
+/// Without the emulated driver, or when the name cannot be one.
+pub fn forgive(function: &str) {
+    let name = CString::new(function).expect("a function name has no NUL");
+    // SAFETY: the name ends with a NUL.
+    unsafe { (functions().fail)(name.as_ptr(), 0, 0) };
+}
+
 /// Whether this thread's launches run, or are checked alone.
 ///
 /// # Panics
