@@ -12,6 +12,8 @@ pub const KERNELS: &str = r"
 .target sm_80
 .address_size 64
 
+.extern .shared .align 16 .b8 scratch[];
+
 .visible .entry add_step(
     .param .u64 data,
     .param .u32 step
@@ -53,7 +55,6 @@ pub const KERNELS: &str = r"
 {
     .reg .b32 %r<3>;
     .reg .b64 %rd<2>;
-    .extern .shared .align 16 .b8 scratch[];
     ld.param.u64 %rd1, [data];
     mov.u32 %r1, 7;
     st.shared.u32 [scratch+65532], %r1;
