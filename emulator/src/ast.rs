@@ -100,6 +100,8 @@ pub(crate) struct Instruction {
     pub source: Vec<SourceRef>,
     /// The instruction as written, white space folded, without the semicolon.
     pub text: String,
+    /// Where it stands in the PTX text, in bytes, guard included, without the semicolon.
+    pub span: std::ops::Range<usize>,
 }
 
 /// A guard predicate.

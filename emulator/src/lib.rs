@@ -13,6 +13,7 @@ mod lanes;
 mod launch;
 mod memory;
 mod module;
+pub mod mutate;
 #[allow(dead_code)]
 mod numeric;
 mod parse;

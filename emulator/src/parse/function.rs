@@ -289,13 +289,13 @@ impl<'a> Body<'_, 'a> {
         if cursor.peek() != Some(b';') {
             return Err(cursor.unexpected("',' or ';'"));
         }
-        let text = fold(cursor.since(start));
+        let (text, span) = (fold(cursor.since(start)), start..cursor.mark());
         cursor.eat(b';');
         if is_pending {
             self.pending.push((self.instructions.len(), self.scopes.current()));
         }
         let source = self.source.clone();
-        self.instructions.push(Instruction { guard, opcode, modifiers, operands, line, source, text });
+        self.instructions.push(Instruction { guard, opcode, modifiers, operands, line, source, text, span });
         Ok(())
     }
 
