@@ -28,8 +28,19 @@ struct Inner {
     caps: Caps,
     substitutes: HashMap<String, String>,
     /// By the address of the [`Kernel`].
-    kernels: RwLock<HashMap<usize, ptx_emulator::Kernel>>,
+    kernels: RwLock<HashMap<usize, (ptx_emulator::Kernel, LoadedKernel)>>,
     counters: Mutex<Counters>,
+}
+
+/// A kernel that an [`EmulatedDevice`] has loaded, and where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadedKernel {
+    /// The kernel's symbol.
+    pub kernel: &'static str,
+    /// The name of its image, which is that of its `.cu` file.
+    pub image: &'static str,
+    /// The embedded PTX of the image that fits the device; empty in a build without kernels.
+    pub ptx: &'static str,
 }
 
 /// Chooses what an [`EmulatedDevice`] plays. Everything not chosen is as in [`Config::new`].
@@ -60,13 +71,24 @@ impl EmulatedDevice {
         std::mem::take(&mut self.0.counters.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The kernels that were launched or preloaded so far, by name.
+    pub fn loaded_kernels(&self) -> Vec<LoadedKernel> {
+        let kernels = self.0.kernels.read().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded: Vec<_> = kernels.values().map(|(_, from)| *from).collect();
+        loaded.sort_by_key(|from| from.kernel);
+        loaded
+    }
+
     fn kernel<P: Params>(&self, kernel: &'static Kernel<P>) -> Result<ptx_emulator::Kernel> {
         let key = std::ptr::from_ref(kernel).addr();
-        if let Some(loaded) = self.0.kernels.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some((loaded, _)) = self.0.kernels.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(loaded.clone());
         }
-        let loaded = self.load(kernel.image(), kernel.name())?;
-        self.0.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(key, loaded.clone());
+        let image = kernel.image();
+        let loaded = self.load(image, kernel.name())?;
+        let ptx = image.ptx_for(self.0.caps.compute_capability).first().map_or("", |ptx| ptx.text);
+        let from = LoadedKernel { kernel: kernel.name(), image: image.name, ptx };
+        self.0.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(key, (loaded.clone(), from));
         Ok(loaded)
     }
 

@@ -21,7 +21,7 @@ mod kernel;
 
 pub use cuda::CudaDevice;
 #[cfg(feature = "emulator")]
-pub use emulated::{EmulatedBuffer, EmulatedDevice, EmulatedDeviceBuilder};
+pub use emulated::{EmulatedBuffer, EmulatedDevice, EmulatedDeviceBuilder, LoadedKernel};
 pub use image::{ComputeCapability, CubinImage, Image, ImageArch, PtxImage};
 pub use kernel::{Kernel, Launch, LaunchShape, Params};
 
