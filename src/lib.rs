@@ -93,6 +93,7 @@ mod element;
 mod error;
 pub mod ops;
 pub mod raw;
+pub mod reference;
 mod view;
 
 #[cfg(feature = "emulator")]
