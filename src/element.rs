@@ -52,7 +52,7 @@ pub trait Element:
     const DTYPE: DType;
 }
 
-/// What a kernel computes with: [`f32`], [`f16`] and [`bf16`]. Sealed.
+/// What a kernel computes with: [`f32`], [`half::f16`] and [`bf16`]. Sealed.
 pub trait Float: Element + std::fmt::Debug {
     /// The nearest value to an f32, ties to even.
     fn from_f32(value: f32) -> Self;

@@ -86,6 +86,11 @@
 //! # }
 //! ```
 
+// Pages made without the emulator name its device all the same.
+#![cfg_attr(not(feature = "emulator"), allow(rustdoc::broken_intra_doc_links))]
+
+// A shape in brackets, as the headers of the kernels write it, is no link.
+#[allow(rustdoc::broken_intra_doc_links)]
 pub mod abi;
 mod check;
 pub mod device;

@@ -10,6 +10,7 @@ use warpsmith::cudarc::driver::{CudaSlice, DevicePtr};
 use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
 use warpsmith::ops::gelu::{self, Form};
+use warpsmith::ops::layer_norm;
 use warpsmith::{Buffer, CudaDevice, DType, Device, EmulatedDevice, Error, Shape, Strides, TensorDesc, raw};
 
 /// Counts what this thread allocates.
@@ -118,39 +119,76 @@ fn a_launch_on_a_gpu_allocates_nothing() -> warpsmith::Result<()> {
     Ok(())
 }
 
-/// Every shape of plan: with and without gaps, a bias, its gradient.
+fn matrix(place: u64, pitch: i64) -> TensorDesc {
+    let (shape, strides) = (Shape::from([8, 100]), Strides::from([pitch, 1]));
+    TensorDesc { address: place << 20, shape, strides, dtype: DType::Bf16 }
+}
+
+fn vector(place: u64, len: usize, dtype: DType) -> TensorDesc {
+    TensorDesc::contiguous(place << 20, [len], dtype)
+}
+
+/// Plans with and without gaps, with and without everything that is optional.
 #[test]
-fn a_plan_allocates_nothing() {
+fn a_gelu_plan_allocates_nothing() {
     let device = EmulatedDevice::new(DeviceModel::Sm80);
-    let tensor = |i: u64, pitch: i64| TensorDesc {
-        address: i << 20,
-        shape: Shape::from([8, 100]),
-        strides: Strides::from([pitch, 1]),
-        dtype: DType::Bf16,
-    };
-    let vector = |i: u64| TensorDesc::contiguous(i << 20, [100], DType::Bf16);
+    let columns = |place| vector(place, 100, DType::Bf16);
     let bytes = gelu::backward_workspace_bytes([8, 100], DType::Bf16);
-    let workspace = TensorDesc::contiguous(9 << 20, [bytes], DType::U8);
-    for (pitch, bias) in [(100, false), (128, false), (128, true)] {
+    for (pitch, all) in [(100, false), (128, false), (128, true)] {
         let forward = gelu::ForwardDesc {
             form: Form::Tanh,
-            input: tensor(1, pitch),
-            bias: bias.then(|| vector(2)),
-            output: tensor(3, pitch),
+            input: matrix(1, pitch),
+            bias: all.then(|| columns(2)),
+            output: matrix(3, pitch),
         };
         let backward = gelu::BackwardDesc {
             form: Form::Erf,
-            grad_output: tensor(1, pitch),
-            input: tensor(2, pitch),
-            bias: bias.then(|| vector(3)),
-            grad_input: tensor(4, pitch),
-            grad_bias: bias.then(|| vector(5)),
-            workspace: bias.then_some(workspace),
+            grad_output: matrix(1, pitch),
+            input: matrix(2, pitch),
+            bias: all.then(|| columns(3)),
+            grad_input: matrix(4, pitch),
+            grad_bias: all.then(|| columns(5)),
+            workspace: all.then(|| vector(6, bytes, DType::U8)),
         };
         let (count, plan) = allocations(|| gelu::plan_forward(&forward, device.caps()));
-        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, bias {bias}");
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
         let (count, plan) = allocations(|| gelu::plan_backward(&backward, device.caps()));
-        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, bias {bias}");
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
+    }
+}
+
+#[test]
+fn a_layer_norm_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let columns = |place| vector(place, 100, DType::Bf16);
+    let rows = |place| vector(place, 8, DType::F32);
+    let bytes = layer_norm::backward_workspace_bytes([8, 100]);
+    for (pitch, all) in [(100, false), (128, false), (128, true)] {
+        let statistics = layer_norm::StatisticsDesc { mean: rows(1), rstd: rows(2) };
+        let forward = layer_norm::ForwardDesc {
+            input: matrix(3, pitch),
+            residual: all.then(|| layer_norm::ResidualDesc { residual: matrix(4, pitch), sum: matrix(5, pitch) }),
+            weight: all.then(|| columns(6)),
+            bias: all.then(|| columns(7)),
+            output: matrix(8, pitch),
+            statistics: all.then_some(statistics),
+            epsilon: 1e-5,
+        };
+        let backward = layer_norm::BackwardDesc {
+            grad_output: matrix(3, pitch),
+            input: matrix(4, pitch),
+            weight: all.then(|| columns(5)),
+            statistics,
+            grad_sum: all.then(|| matrix(6, pitch)),
+            grad_input: matrix(7, pitch),
+            grad_weight: all.then(|| columns(8)),
+            grad_bias: all.then(|| columns(9)),
+            workspace: all.then(|| vector(10, bytes, DType::U8)),
+        };
+        let (count, plan) = allocations(|| layer_norm::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
+        let (count, plan) = allocations(|| layer_norm::plan_backward(&backward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
     }
 }
 
