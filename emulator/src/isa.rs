@@ -5,38 +5,24 @@ use crate::exec::{Env, Warp};
 /// What one instruction does to the lanes of a mask.
 pub(crate) type Action = Box<dyn Fn(&mut Warp, &mut Env<'_>, u32) + Send + Sync>;
 
-/// A level of the x86-64 instruction set. On other hosts there is only the baseline.
+/// A level of the x86-64 instruction set. On other hosts there is only the baseline. A third level, AVX-512, would make kernels
+/// a few percent faster and the compilation of this crate half as long again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Isa {
     /// What the crate was compiled for.
     Baseline,
     /// x86-64-v3: AVX2, FMA, F16C.
     V3,
-    /// x86-64-v4: the AVX-512 subsets that v4 names.
-    V4,
 }
 
 impl Isa {
-    /// Every level that this machine has, slowest first.
-    #[cfg(test)]
-    pub fn available() -> Vec<Self> {
-        let best = Self::detect();
-        [Self::Baseline, Self::V3, Self::V4].into_iter().filter(|level| *level as u8 <= best as u8).collect()
-    }
-
     /// The fastest level of this machine.
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::is_x86_feature_detected as has;
-            let v3 = has!("avx2") && has!("fma") && has!("f16c") && has!("bmi1") && has!("bmi2") && has!("lzcnt");
-            let v3 = v3 && has!("popcnt") && has!("movbe");
-            let v4 =
-                v3 && has!("avx512f") && has!("avx512bw") && has!("avx512cd") && has!("avx512dq") && has!("avx512vl");
-            if v4 {
-                return Self::V4;
-            }
-            if v3 {
+            let vectors = has!("avx2") && has!("fma") && has!("f16c");
+            if vectors && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt") && has!("movbe") {
                 return Self::V3;
             }
         }
@@ -50,11 +36,8 @@ impl Isa {
     {
         match self {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: only `detect` and `available` make V3, after they have seen every feature that `run_v3` enables.
+            // SAFETY: only `detect` makes V3, after it has seen every feature that `run_v3` enables.
             Self::V3 => Box::new(move |warp, env, mask| unsafe { run_v3(&f, warp, env, mask) }),
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: only `detect` and `available` make V4, after they have seen every feature that `run_v4` enables.
-            Self::V4 => Box::new(move |warp, env, mask| unsafe { run_v4(&f, warp, env, mask) }),
             _ => Box::new(f),
         }
     }
@@ -63,11 +46,5 @@ impl Isa {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt,movbe")]
 fn run_v3<F: Fn(&mut Warp, &mut Env<'_>, u32)>(f: &F, warp: &mut Warp, env: &mut Env<'_>, mask: u32) {
-    f(warp, env, mask);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt,movbe,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-fn run_v4<F: Fn(&mut Warp, &mut Env<'_>, u32)>(f: &F, warp: &mut Warp, env: &mut Env<'_>, mask: u32) {
     f(warp, env, mask);
 }

@@ -16,10 +16,13 @@ pub(crate) struct Lanes<T>(pub [T; LANES]);
 /// A place in one of a warp's register files.
 pub(crate) trait Slot: Copy + Send + Sync + 'static {
     /// What a lane of it holds.
-    type Value: Copy;
+    type Value: Copy + Default;
 
     /// The value of every lane.
     fn load(self, warp: &Warp) -> [Self::Value; LANES];
+
+    /// The value of one lane.
+    fn lane(self, warp: &Warp, lane: usize) -> Self::Value;
 
     /// Replaces the lanes of `mask`.
     fn store(self, warp: &mut Warp, mask: u32, values: [Self::Value; LANES]);
@@ -42,9 +45,15 @@ fn merge<T: Copy>(old: &mut [T; LANES], mask: u32, new: [T; LANES]) {
     if mask == FULL {
         *old = new;
     } else {
-        for lane in 0..LANES {
-            old[lane] = if mask >> lane & 1 != 0 { new[lane] } else { old[lane] };
-        }
+        merge_some(old, mask, &new);
+    }
+}
+
+/// Out of line, since it would be half the code of every lane operation.
+#[inline(never)]
+fn merge_some<T: Copy>(old: &mut [T; LANES], mask: u32, new: &[T; LANES]) {
+    for lane in 0..LANES {
+        old[lane] = if mask >> lane & 1 != 0 { new[lane] } else { old[lane] };
     }
 }
 
@@ -54,6 +63,11 @@ impl Slot for R32 {
     #[inline(always)]
     fn load(self, warp: &Warp) -> [u32; LANES] {
         warp.r32[self.0 as usize].0
+    }
+
+    #[inline(always)]
+    fn lane(self, warp: &Warp, lane: usize) -> u32 {
+        warp.r32[self.0 as usize].0[lane]
     }
 
     #[inline(always)]
@@ -71,6 +85,11 @@ impl Slot for R64 {
     }
 
     #[inline(always)]
+    fn lane(self, warp: &Warp, lane: usize) -> u64 {
+        warp.r64[self.0 as usize].0[lane]
+    }
+
+    #[inline(always)]
     fn store(self, warp: &mut Warp, mask: u32, values: [u64; LANES]) {
         merge(&mut warp.r64[self.0 as usize].0, mask, values);
     }
@@ -83,6 +102,11 @@ impl Slot for Pred {
     fn load(self, warp: &Warp) -> [bool; LANES] {
         let bits = warp.preds[self.0 as usize];
         std::array::from_fn(|lane| bits >> lane & 1 != 0)
+    }
+
+    #[inline(always)]
+    fn lane(self, warp: &Warp, lane: usize) -> bool {
+        warp.preds[self.0 as usize] >> lane & 1 != 0
     }
 
     #[inline(always)]

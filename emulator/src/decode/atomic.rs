@@ -124,10 +124,10 @@ fn emit<S: Element, const W: usize>(
     (d, b, c): (S, S, S),
     f: fn(u64, u64, u64) -> u64,
 ) {
-    decoder.plain(move |warp, env, mask| {
+    decoder.simple(move |warp, env, mask| {
         let addresses = address.lanes(warp);
         let (b, c) = (b.load(warp).map(S::to_bits), c.load(warp).map(S::to_bits));
-        let old = update::<W>(warp, env, mask, memory, &addresses, |lane, old| f(old, b[lane], c[lane]));
+        let old = update::<W>(warp, env, mask, memory, &addresses, &|lane, old| f(old, b[lane], c[lane]));
         d.store(warp, mask, old.map(S::from_bits));
     });
 }

@@ -111,7 +111,7 @@ fn outcome(
     if ty.is_wide() {
         let (a, b) = (decoder.source64(a, ty)?, decoder.source64(b, ty)?);
         match ty {
-            Type::F64 => decoder.map2(
+            Type::F64 => decoder.rare2(
                 to,
                 a,
                 b,
@@ -152,14 +152,14 @@ fn outcome(
             move |a, b| relation.floats(f32::from_bits(a), f32::from_bits(b)),
         ),
         // The flush of a half: f16 subnormals are normal f32 numbers, so they are compared after their own flush.
-        Type::F16 => decoder.map2(
+        Type::F16 => decoder.rare2(
             to,
             a,
             b,
             #[inline(always)]
             move |a, b| relation.floats(half(a as u16, flush), half(b as u16, flush)),
         ),
-        Type::Bf16 => decoder.map2(
+        Type::Bf16 => decoder.rare2(
             to,
             a,
             b,
@@ -167,7 +167,7 @@ fn outcome(
             move |a, b| relation.floats(bf16_to_f32(a as u16), bf16_to_f32(b as u16)),
         ),
         _ if ty.bits() == 16 && signed => {
-            decoder.map2(
+            decoder.rare2(
                 to,
                 a,
                 b,
@@ -175,7 +175,7 @@ fn outcome(
                 move |a, b| relation.integers(a as i16, b as i16),
             );
         }
-        _ if ty.bits() == 16 => decoder.map2(
+        _ if ty.bits() == 16 => decoder.rare2(
             to,
             a,
             b,
@@ -259,7 +259,7 @@ fn setp(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<
 
 /// `d = (bits or not bits) combined with c`.
 fn merge(decoder: &mut Decoder<'_>, d: Pred, bits: Pred, c: Option<(Combine, Pred)>, inverted: bool) {
-    decoder.plain(move |warp, _, mask| {
+    decoder.simple(move |warp, _, mask| {
         let bits = warp.preds[bits.0 as usize] ^ if inverted { u32::MAX } else { 0 };
         let bits = c.map_or(bits, |(combine, c)| combine.apply(bits, warp.preds[c.0 as usize]));
         let old = &mut warp.preds[d.0 as usize];
@@ -280,7 +280,7 @@ fn halves(
     let (low, high) = (decoder.temporary_pred(), decoder.temporary_pred());
     let is_bf16 = ty == Type::Bf16x2;
     for (to, shift) in [(low, 0), (high, 16)] {
-        decoder.map2(
+        decoder.rare2(
             to,
             a,
             b,
@@ -360,16 +360,16 @@ fn slct(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<
     let c = decoder.source32(c, selector)?;
     let p = decoder.temporary_pred();
     match selector {
-        Type::F32 if flush => decoder.map1(p, c, |x| ftz(f32::from_bits(x)) >= 0.0),
-        Type::F32 => decoder.map1(p, c, |x| f32::from_bits(x) >= 0.0),
-        _ => decoder.map1(p, c, |x| x as i32 >= 0),
+        Type::F32 if flush => decoder.rare1(p, c, |x| ftz(f32::from_bits(x)) >= 0.0),
+        Type::F32 => decoder.rare1(p, c, |x| f32::from_bits(x) >= 0.0),
+        _ => decoder.rare1(p, c, |x| x as i32 >= 0),
     }
     if ty.is_wide() {
         let (d, a, b) = (decoder.dest64(to)?, decoder.source64(a, ty)?, decoder.source64(b, ty)?);
-        decoder.map3(d, (a, b, p), |a: u64, b: u64, p: bool| if p { a } else { b });
+        decoder.rare3(d, (a, b, p), |a: u64, b: u64, p: bool| if p { a } else { b });
     } else {
         let (d, a, b) = (decoder.dest32(to, ty)?, decoder.source32(a, ty)?, decoder.source32(b, ty)?);
-        decoder.map3(d, (a, b, p), |a: u32, b: u32, p: bool| if p { a } else { b });
+        decoder.rare3(d, (a, b, p), |a: u32, b: u32, p: bool| if p { a } else { b });
     }
     Ok(())
 }

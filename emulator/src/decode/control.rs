@@ -51,11 +51,11 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
             let ty = m.ty()?;
             let [time] = operands(instruction)?;
             decoder.source32(time, ty)?;
-            decoder.plain(|_, _, _| {});
+            decoder.simple(|_, _, _| {});
         }
         "pmevent" => {
             m.take("mask");
-            decoder.plain(|_, _, _| {});
+            decoder.simple(|_, _, _| {});
         }
         other => return Err(format!("unknown instruction `{other}`")),
     }
@@ -65,7 +65,7 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
 /// Memory is sequentially consistent here, so a fence matters to the detector alone.
 fn fence(decoder: &mut Decoder<'_>) {
     decoder.class = Class::Barrier;
-    decoder.plain(|warp, env, _| observe::fence(warp, env));
+    decoder.simple(|warp, env, _| observe::fence(warp, env));
 }
 
 fn barrier(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
@@ -156,7 +156,7 @@ fn frame_offset(decoder: &Decoder<'_>, operand: &Operand) -> Result<u64> {
 }
 
 fn copy_frame(decoder: &mut Decoder<'_>, to: u64, from: u64, bytes: u64) {
-    decoder.plain(move |warp, _, mask| {
+    decoder.simple(move |warp, _, mask| {
         for lane in crate::lanes::lanes_of(mask) {
             warp.local.copy(lane, to, from, bytes as usize);
         }

@@ -95,7 +95,7 @@ fn integers(decoder: &mut Decoder<'_>, to: &Operand, from: &Operand, to_ty: Type
         (false, false) => {
             let (a, d) = (decoder.source32(from, ty)?, decoder.dest32(to, to_ty)?);
             if saturate {
-                decoder.map1(
+                decoder.rare1(
                     d,
                     a,
                     #[inline(always)]
@@ -115,13 +115,13 @@ fn integers(decoder: &mut Decoder<'_>, to: &Operand, from: &Operand, to_ty: Type
             match (bits, signed, saturate) {
                 (32, true, false) => decoder.map1(d, a, |x: u32| x as i32 as u64),
                 (32, false, false) => decoder.map1(d, a, |x: u32| u64::from(x)),
-                (_, _, false) => decoder.map1(
+                (_, _, false) => decoder.rare1(
                     d,
                     a,
                     #[inline(always)]
                     move |x| widen(x),
                 ),
-                (_, _, true) => decoder.map1(
+                (_, _, true) => decoder.rare1(
                     d,
                     a,
                     #[inline(always)]
@@ -132,7 +132,7 @@ fn integers(decoder: &mut Decoder<'_>, to: &Operand, from: &Operand, to_ty: Type
         (true, false) => {
             let (a, d) = (decoder.source64(from, ty)?, decoder.dest32(to, to_ty)?);
             if saturate {
-                decoder.map1(
+                decoder.rare1(
                     d,
                     a,
                     #[inline(always)]
@@ -149,7 +149,7 @@ fn integers(decoder: &mut Decoder<'_>, to: &Operand, from: &Operand, to_ty: Type
         }
         (true, true) => {
             let (a, d) = (decoder.source64(from, ty)?, decoder.dest64(to)?);
-            decoder.map1(
+            decoder.rare1(
                 d,
                 a,
                 #[inline(always)]
@@ -188,8 +188,8 @@ fn float_to_integer(
         Source::Narrow(a) if to_ty.is_wide() => {
             let d = decoder.dest64(to)?;
             match signed {
-                true => decoder.map1(d, a, move |x| convert::f32_to_i64(single(x, ty, flush), rounding) as u64),
-                false => decoder.map1(d, a, move |x| convert::f32_to_u64(single(x, ty, flush), rounding)),
+                true => decoder.rare1(d, a, move |x| convert::f32_to_i64(single(x, ty, flush), rounding) as u64),
+                false => decoder.rare1(d, a, move |x| convert::f32_to_u64(single(x, ty, flush), rounding)),
             }
         }
         Source::Narrow(a) => {
@@ -202,13 +202,13 @@ fn float_to_integer(
                     decoder.map1(d, a, |x| convert::f32_to_i32(f32::from_bits(x), NearestEven) as u32);
                 }
                 (32, true, _) => {
-                    decoder.map1(d, a, move |x| convert::f32_to_i32(single(x, ty, flush), rounding) as u32)
+                    decoder.rare1(d, a, move |x| convert::f32_to_i32(single(x, ty, flush), rounding) as u32)
                 }
-                (32, false, _) => decoder.map1(d, a, move |x| convert::f32_to_u32(single(x, ty, flush), rounding)),
-                (_, true, _) => decoder.map1(d, a, move |x| {
+                (32, false, _) => decoder.rare1(d, a, move |x| convert::f32_to_u32(single(x, ty, flush), rounding)),
+                (_, true, _) => decoder.rare1(d, a, move |x| {
                     convert::clamp_to_signed(convert::f32_to_i32(single(x, ty, flush), rounding).into(), bits) as u32
                 }),
-                (_, false, _) => decoder.map1(d, a, move |x| {
+                (_, false, _) => decoder.rare1(d, a, move |x| {
                     convert::clamp_to_unsigned(convert::f32_to_i32(single(x, ty, flush), rounding).into(), bits) as u32
                 }),
             }
@@ -216,8 +216,8 @@ fn float_to_integer(
         Source::Wide(a) if to_ty.is_wide() => {
             let d = decoder.dest64(to)?;
             match signed {
-                true => decoder.map1(d, a, move |x| convert::f64_to_i64(f64::from_bits(x), rounding) as u64),
-                false => decoder.map1(d, a, move |x| convert::f64_to_u64(f64::from_bits(x), rounding)),
+                true => decoder.rare1(d, a, move |x| convert::f64_to_i64(f64::from_bits(x), rounding) as u64),
+                false => decoder.rare1(d, a, move |x| convert::f64_to_u64(f64::from_bits(x), rounding)),
             }
         }
         Source::Wide(a) => {
@@ -225,13 +225,13 @@ fn float_to_integer(
             // The NaN of a narrow destination is its top bit alone.
             let narrow = move |x: f64, y: u64| if x.is_nan() { 1 << (bits - 1) } else { y as u32 };
             match (bits, signed) {
-                (32, true) => decoder.map1(d, a, move |x| convert::f64_to_i32(f64::from_bits(x), rounding) as u32),
-                (32, false) => decoder.map1(d, a, move |x| convert::f64_to_u32(f64::from_bits(x), rounding)),
-                (_, true) => decoder.map1(d, a, move |x| {
+                (32, true) => decoder.rare1(d, a, move |x| convert::f64_to_i32(f64::from_bits(x), rounding) as u32),
+                (32, false) => decoder.rare1(d, a, move |x| convert::f64_to_u32(f64::from_bits(x), rounding)),
+                (_, true) => decoder.rare1(d, a, move |x| {
                     let x = f64::from_bits(x);
                     narrow(x, convert::clamp_to_signed(convert::f64_to_i32(x, rounding).into(), bits) as u64)
                 }),
-                (_, false) => decoder.map1(d, a, move |x| {
+                (_, false) => decoder.rare1(d, a, move |x| {
                     let x = f64::from_bits(x);
                     narrow(x, convert::clamp_to_unsigned(convert::f64_to_i32(x, rounding).into(), bits))
                 }),
@@ -265,7 +265,7 @@ fn integer_to_float(
         Source::Wide(a) => a,
         Source::Narrow(a) => {
             let wide = decoder.temporary64();
-            decoder.map1(wide, a, move |x| {
+            decoder.rare1(wide, a, move |x| {
                 let x = extend32(x, bits, signed);
                 if signed { x as i32 as u64 } else { u64::from(x) }
             });
@@ -275,19 +275,19 @@ fn integer_to_float(
     if to_ty == Type::F64 {
         let d = decoder.dest64(to)?;
         match signed {
-            true => decoder.map1(d, a, move |x| convert::i64_to_f64(x as i64, rounding).to_bits()),
-            false => decoder.map1(d, a, move |x| convert::u64_to_f64(x, rounding).to_bits()),
+            true => decoder.rare1(d, a, move |x| convert::i64_to_f64(x as i64, rounding).to_bits()),
+            false => decoder.rare1(d, a, move |x| convert::u64_to_f64(x, rounding).to_bits()),
         }
         return Ok(());
     }
     let d = decoder.dest32(to, to_ty)?;
     match (to_ty, signed) {
-        (Type::F32, true) => decoder.map1(d, a, move |x| clip(convert::i64_to_f32(x as i64, rounding)).to_bits()),
-        (Type::F32, false) => decoder.map1(d, a, move |x| clip(convert::u64_to_f32(x, rounding)).to_bits()),
-        (Type::F16, true) => decoder.map1(d, a, move |x| convert::i64_to_f16(x as i64, rounding).into()),
-        (Type::F16, false) => decoder.map1(d, a, move |x| convert::u64_to_f16(x, rounding).into()),
-        (Type::Bf16, true) => decoder.map1(d, a, move |x| convert::i64_to_bf16(x as i64, rounding).into()),
-        (Type::Bf16, false) => decoder.map1(d, a, move |x| convert::u64_to_bf16(x, rounding).into()),
+        (Type::F32, true) => decoder.rare1(d, a, move |x| clip(convert::i64_to_f32(x as i64, rounding)).to_bits()),
+        (Type::F32, false) => decoder.rare1(d, a, move |x| clip(convert::u64_to_f32(x, rounding)).to_bits()),
+        (Type::F16, true) => decoder.rare1(d, a, move |x| convert::i64_to_f16(x as i64, rounding).into()),
+        (Type::F16, false) => decoder.rare1(d, a, move |x| convert::u64_to_f16(x, rounding).into()),
+        (Type::Bf16, true) => decoder.rare1(d, a, move |x| convert::i64_to_bf16(x as i64, rounding).into()),
+        (Type::Bf16, false) => decoder.rare1(d, a, move |x| convert::u64_to_bf16(x, rounding).into()),
         _ => return Err("this destination type".to_owned()),
     }
     Ok(())
@@ -301,7 +301,7 @@ fn floats(decoder: &mut Decoder<'_>, to: &Operand, source: Source, to_ty: Type, 
     match (source, to_ty) {
         (Source::Wide(a), Type::F64) => {
             let d = decoder.dest64(to)?;
-            decoder.map1(d, a, move |x| {
+            decoder.rare1(d, a, move |x| {
                 let x = f64::from_bits(x);
                 let x = integral.map_or(x, |rounding| convert::round_f64(x, rounding));
                 convert::canonical_f64(if sat { convert::saturate_f64(x) } else { x }).to_bits()
@@ -309,17 +309,17 @@ fn floats(decoder: &mut Decoder<'_>, to: &Operand, source: Source, to_ty: Type, 
         }
         (Source::Narrow(a), Type::F64) => {
             let d = decoder.dest64(to)?;
-            decoder.map1(d, a, move |x| convert::f32_to_f64(clip(single(x, ty, flush))).to_bits());
+            decoder.rare1(d, a, move |x| convert::f32_to_f64(clip(single(x, ty, flush))).to_bits());
         }
         (Source::Wide(a), _) => {
             let d = decoder.dest32(to, to_ty)?;
             match to_ty {
-                Type::F32 => decoder.map1(d, a, move |x| {
+                Type::F32 => decoder.rare1(d, a, move |x| {
                     let y = convert::f64_to_f32(f64::from_bits(x), rounding);
                     clip(if flush { ftz(y) } else { y }).to_bits()
                 }),
-                Type::F16 => decoder.map1(d, a, move |x| convert::f64_to_f16(f64::from_bits(x), rounding).into()),
-                Type::Bf16 => decoder.map1(d, a, move |x| convert::f64_to_bf16(f64::from_bits(x), rounding).into()),
+                Type::F16 => decoder.rare1(d, a, move |x| convert::f64_to_f16(f64::from_bits(x), rounding).into()),
+                Type::Bf16 => decoder.rare1(d, a, move |x| convert::f64_to_bf16(f64::from_bits(x), rounding).into()),
                 _ => return Err("this destination type".to_owned()),
             }
         }
@@ -347,11 +347,13 @@ fn floats(decoder: &mut Decoder<'_>, to: &Operand, source: Source, to_ty: Type, 
                 Type::Bf16 if plain && rounding == NearestEven && clamp == Clamp::NONE => {
                     decoder.map1(d, a, move |x| convert::f32_to_bf16(single(x, ty, false), NearestEven).into());
                 }
-                Type::F16 => decoder.map1(d, a, move |x| convert::f32_to_f16_clamped(value(x), rounding, clamp).into()),
-                Type::Bf16 => {
-                    decoder.map1(d, a, move |x| convert::f32_to_bf16_clamped(value(x), rounding, clamp).into())
+                Type::F16 => {
+                    decoder.rare1(d, a, move |x| convert::f32_to_f16_clamped(value(x), rounding, clamp).into())
                 }
-                Type::Tf32 => decoder.map1(d, a, move |x| convert::f32_to_tf32(value(x), rounding, clamp).to_bits()),
+                Type::Bf16 => {
+                    decoder.rare1(d, a, move |x| convert::f32_to_bf16_clamped(value(x), rounding, clamp).into())
+                }
+                Type::Tf32 => decoder.rare1(d, a, move |x| convert::f32_to_tf32(value(x), rounding, clamp).to_bits()),
                 _ => return Err("this destination type".to_owned()),
             }
         }
@@ -390,7 +392,7 @@ fn pair(
         Type::E4m3x2 | Type::E5m2x2 => {
             let narrow = eight_bits(to_ty);
             let relu = clamp.relu;
-            decoder.map2(d, high, low, move |high, low| {
+            decoder.rare2(d, high, low, move |high, low| {
                 u32::from(narrow(f32::from_bits(low), relu)) | u32::from(narrow(f32::from_bits(high), relu)) << 8
             });
         }
@@ -415,14 +417,14 @@ fn packed(decoder: &mut Decoder<'_>, to: &Operand, from: &Operand, to_ty: Type, 
     match (to_ty, ty) {
         (Type::E4m3x2 | Type::E5m2x2, Type::F16x2) => {
             let narrow = eight_bits(to_ty);
-            decoder.map1(d, a, move |x: u32| {
+            decoder.rare1(d, a, move |x: u32| {
                 let byte = |x: u32| u32::from(narrow(convert::f16_to_f32(x as u16), relu));
                 byte(x) | byte(x >> 16) << 8
             });
         }
         (Type::F16x2, Type::E4m3x2 | Type::E5m2x2) => {
             let widen: fn(u8) -> u16 = if ty == Type::E4m3x2 { convert::e4m3_to_f16 } else { convert::e5m2_to_f16 };
-            decoder.map1(d, a, move |x: u32| {
+            decoder.rare1(d, a, move |x: u32| {
                 let half = |x: u32| {
                     let bits = u32::from(widen(x as u8));
                     if relu && bits & 0x8000 != 0 { 0 } else { bits }
@@ -451,13 +453,13 @@ fn pack_integers(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut M
         [to, a, b] if bits == 16 => {
             let d = decoder.dest32(to, Type::Bits(32))?;
             let (a, b) = (decoder.source32(a, ty)?, decoder.source32(b, ty)?);
-            decoder.map2(d, a, b, move |a, b| narrow(a) << 16 | narrow(b));
+            decoder.rare2(d, a, b, move |a, b| narrow(a) << 16 | narrow(b));
         }
         [to, a, b, c] if bits == 8 => {
             m.take("b32");
             let d = decoder.dest32(to, Type::Bits(32))?;
             let abc = (decoder.source32(a, ty)?, decoder.source32(b, ty)?, decoder.source32(c, ty)?);
-            decoder.map3(d, abc, move |a, b, c: u32| c << 16 | narrow(a) << 8 | narrow(b));
+            decoder.rare3(d, abc, move |a, b, c: u32| c << 16 | narrow(a) << 8 | narrow(b));
         }
         found => return Err(format!("{} operands", found.len())),
     }

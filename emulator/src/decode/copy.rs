@@ -18,14 +18,14 @@ pub(crate) fn copy(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
         return Err("unknown form of `cp`".to_owned());
     }
     match m.take_any(&["commit_group", "wait_group", "wait_all"]) {
-        Some("commit_group") => decoder.plain(|warp, _, mask| warp.copies.commit(mask)),
-        Some("wait_all") => decoder.plain(|warp, env, mask| copies::wait_all(warp, env, mask)),
+        Some("commit_group") => decoder.simple(|warp, _, mask| warp.copies.commit(mask)),
+        Some("wait_all") => decoder.simple(|warp, env, mask| copies::wait_all(warp, env, mask)),
         Some(_) => {
             let [Operand::Integer(newest)] = instruction.operands.as_slice() else {
                 return Err("a constant number of groups is missing".to_owned());
             };
             let newest = *newest as u32;
-            decoder.plain(move |warp, env, mask| copies::wait(warp, env, mask, newest));
+            decoder.simple(move |warp, env, mask| copies::wait(warp, env, mask, newest));
         }
         None => return issue(decoder, instruction, m),
     }
@@ -61,7 +61,7 @@ fn issue(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers
         },
         found => return Err(format!("{} operands", found.len() + 3)),
     };
-    decoder.plain(move |warp, env, mask| {
+    decoder.simple(move |warp, env, mask| {
         let to = to.lanes(warp).map(|to| if to >= SHARED_WINDOW { to - SHARED_WINDOW } else { to });
         let from = from.lanes(warp);
         let bytes = match (source, ignore) {

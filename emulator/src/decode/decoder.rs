@@ -8,7 +8,7 @@ use crate::ast::{Function, Instruction, Operand};
 use crate::counters::Class;
 use crate::exec::{Env, Warp};
 use crate::isa::{Action, Isa};
-use crate::lanes::{FULL, LANES, Pred, R32, R64, Slot};
+use crate::lanes::{FULL, LANES, Pred, R32, R64, Slot, lanes_of};
 use crate::program::{Inst, LaneMask, Op, Register, Site, Special, Value};
 
 /// Where a name lies.
@@ -46,12 +46,27 @@ pub(crate) struct Decoder<'a> {
 
 /// The lanes of a value.
 #[inline(always)]
-pub(crate) fn lanes<T: Copy>(mut f: impl FnMut(usize) -> T) -> [T; LANES] {
-    let mut out = [f(0); LANES];
+pub(crate) fn lanes<T: Copy + Default>(mut f: impl FnMut(usize) -> T) -> [T; LANES] {
+    let mut out = [T::default(); LANES];
     for (lane, value) in out.iter_mut().enumerate() {
         *value = f(lane);
     }
     out
+}
+
+/// `d = f` in every lane of the mask, with a call for each.
+fn rare<D: Slot>(d: D, f: impl Fn(&Warp, usize) -> D::Value + Send + Sync + 'static) -> Action {
+    call_lanes(d, Box::new(f))
+}
+
+fn call_lanes<D: Slot>(d: D, f: Box<dyn Fn(&Warp, usize) -> D::Value + Send + Sync>) -> Action {
+    Box::new(move |warp, _, mask| {
+        let mut out = [D::Value::default(); LANES];
+        for lane in lanes_of(mask) {
+            out[lane] = f(warp, lane);
+        }
+        d.store(warp, mask, out);
+    })
 }
 
 impl<'a> Decoder<'a> {
@@ -117,6 +132,11 @@ impl<'a> Decoder<'a> {
         self.push(Op::Plain(self.isa.compile(f)));
     }
 
+    /// The same for operations that gain nothing from wide vectors.
+    pub fn simple(&mut self, f: impl Fn(&mut Warp, &mut Env<'_>, u32) + Send + Sync + 'static) {
+        self.push(Op::Plain(Box::new(f)));
+    }
+
     /// `d = f(a)` in every lane.
     pub fn map1<D: Slot, A: Slot>(&mut self, d: D, a: A, f: impl Fn(A::Value) -> D::Value + Send + Sync + 'static) {
         self.plain(
@@ -175,6 +195,33 @@ impl<'a> Decoder<'a> {
                 d.store(warp, mask, lanes(|lane| f(a[lane], b[lane], c[lane], e[lane])));
             },
         );
+    }
+
+    /// [`Decoder::map1`] for instructions that are rare: one loop for all of them, with a call for each lane.
+    pub fn rare1<D: Slot, A: Slot>(&mut self, d: D, a: A, f: impl Fn(A::Value) -> D::Value + Send + Sync + 'static) {
+        self.push(Op::Plain(rare(d, move |warp, lane| f(a.lane(warp, lane)))));
+    }
+
+    /// [`Decoder::map2`] for instructions that are rare.
+    pub fn rare2<D: Slot, A: Slot, B: Slot>(
+        &mut self,
+        d: D,
+        a: A,
+        b: B,
+        f: impl Fn(A::Value, B::Value) -> D::Value + Send + Sync + 'static,
+    ) {
+        self.push(Op::Plain(rare(d, move |warp, lane| f(a.lane(warp, lane), b.lane(warp, lane)))));
+    }
+
+    /// [`Decoder::map3`] for instructions that are rare.
+    pub fn rare3<D: Slot, A: Slot, B: Slot, C: Slot>(
+        &mut self,
+        d: D,
+        (a, b, c): (A, B, C),
+        f: impl Fn(A::Value, B::Value, C::Value) -> D::Value + Send + Sync + 'static,
+    ) {
+        let f = move |warp: &Warp, lane: usize| f(a.lane(warp, lane), b.lane(warp, lane), c.lane(warp, lane));
+        self.push(Op::Plain(rare(d, f)));
     }
 
     /// A 32-bit constant.
@@ -308,7 +355,7 @@ impl<'a> Decoder<'a> {
             Operand::NotRegister(id) => match self.registers[*id as usize] {
                 Register::Pred(pred) => {
                     let inverse = self.temporary_pred();
-                    self.plain(move |warp, _, _| warp.preds[inverse.0 as usize] = !warp.preds[pred.0 as usize]);
+                    self.simple(move |warp, _, _| warp.preds[inverse.0 as usize] = !warp.preds[pred.0 as usize]);
                     Ok(inverse)
                 }
                 _ => Err("a number where a predicate is needed".to_owned()),
@@ -394,7 +441,7 @@ impl<'a> Decoder<'a> {
             _ => return Err(format!("unknown special register `%{name}`")),
         };
         let slot = self.temporary32();
-        self.plain(move |warp, env, mask| slot.store(warp, mask, [(env.clock >> shift) as u32; LANES]));
+        self.simple(move |warp, env, mask| slot.store(warp, mask, [(env.clock >> shift) as u32; LANES]));
         Ok(slot)
     }
 
@@ -404,7 +451,7 @@ impl<'a> Decoder<'a> {
             return Ok(self.value64(value));
         }
         let slot = self.temporary64();
-        self.plain(move |warp, env, mask| slot.store(warp, mask, [env.clock; LANES]));
+        self.simple(move |warp, env, mask| slot.store(warp, mask, [env.clock; LANES]));
         Ok(slot)
     }
 }

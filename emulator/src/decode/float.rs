@@ -67,13 +67,13 @@ fn single(decoder: &mut Decoder<'_>, instruction: &Instruction, opcode: &str, mo
     let rounding = mode.rounding;
     match (opcode, sources.as_slice(), rounding) {
         ("add", &[a, b], NearestEven) => binary(decoder, d, [a, b], mode, |a, b| arith::add(a, b, NearestEven)),
-        ("add", &[a, b], _) => binary(decoder, d, [a, b], mode, move |a, b| arith::add(a, b, rounding)),
+        ("add", &[a, b], _) => binary_rare(decoder, d, [a, b], mode, move |a, b| arith::add(a, b, rounding)),
         ("sub", &[a, b], NearestEven) => binary(decoder, d, [a, b], mode, |a, b| arith::sub(a, b, NearestEven)),
-        ("sub", &[a, b], _) => binary(decoder, d, [a, b], mode, move |a, b| arith::sub(a, b, rounding)),
+        ("sub", &[a, b], _) => binary_rare(decoder, d, [a, b], mode, move |a, b| arith::sub(a, b, rounding)),
         ("mul", &[a, b], NearestEven) => binary(decoder, d, [a, b], mode, |a, b| arith::mul(a, b, NearestEven)),
-        ("mul", &[a, b], _) => binary(decoder, d, [a, b], mode, move |a, b| arith::mul(a, b, rounding)),
+        ("mul", &[a, b], _) => binary_rare(decoder, d, [a, b], mode, move |a, b| arith::mul(a, b, rounding)),
         ("div", &[a, b], NearestEven) => binary(decoder, d, [a, b], mode, |a, b| arith::div(a, b, NearestEven)),
-        ("div", &[a, b], _) => binary(decoder, d, [a, b], mode, move |a, b| arith::div(a, b, rounding)),
+        ("div", &[a, b], _) => binary_rare(decoder, d, [a, b], mode, move |a, b| arith::div(a, b, rounding)),
         ("min", &[a, b], _) => binary(decoder, d, [a, b], mode, move |a, b| arith::min(a, b, mode.minmax)),
         ("max", &[a, b], _) => binary(decoder, d, [a, b], mode, move |a, b| arith::max(a, b, mode.minmax)),
         ("fma", &[a, b, c], NearestEven) => {
@@ -83,7 +83,13 @@ fn single(decoder: &mut Decoder<'_>, instruction: &Instruction, opcode: &str, mo
         ("fma", &[a, b, c], Rounding::Down) => {
             ternary(decoder, d, [a, b, c], mode, |a, b, c| arith::fma(a, b, c, Rounding::Down));
         }
-        ("fma", &[a, b, c], _) => ternary(decoder, d, [a, b, c], mode, move |a, b, c| arith::fma(a, b, c, rounding)),
+        ("fma", &[a, b, c], _) => {
+            let Mode { flush, saturate: sat, .. } = mode;
+            let operand = move |x: u32| if flush { ftz(f32::from_bits(x)) } else { f32::from_bits(x) };
+            decoder.rare3(d, (a, b, c), move |a, b, c| {
+                finish(arith::fma(operand(a), operand(b), operand(c), rounding), flush, sat)
+            });
+        }
         ("abs", &[a], _) => unary(decoder, d, a, mode, f32::abs),
         ("neg", &[a], _) => unary(decoder, d, a, mode, |a| -a),
         (_, found, _) => return Err(format!("this type, with {} operands", found.len() + 1)),
@@ -140,6 +146,19 @@ fn binary(
     );
 }
 
+/// [`binary`] for the directed roundings.
+fn binary_rare(
+    decoder: &mut Decoder<'_>,
+    d: R32,
+    [a, b]: [R32; 2],
+    mode: Mode,
+    f: impl Fn(f32, f32) -> f32 + Send + Sync + 'static,
+) {
+    let (flush, sat) = (mode.flush, mode.saturate);
+    let operand = move |x: u32| if flush { ftz(f32::from_bits(x)) } else { f32::from_bits(x) };
+    decoder.rare2(d, a, b, move |a, b| finish(f(operand(a), operand(b)), flush, sat));
+}
+
 fn ternary(
     decoder: &mut Decoder<'_>,
     d: R32,
@@ -179,9 +198,9 @@ fn double(decoder: &mut Decoder<'_>, instruction: &Instruction, opcode: &str, mo
     let (rounding, sat) = (mode.rounding, mode.saturate);
     let finish = move |x: f64| if sat { saturate_f64(x) } else { x };
     match (opcode, sources.as_slice()) {
-        ("abs", &[a]) => decoder.map1(d, a, |a| a & !(1 << 63)),
-        ("neg", &[a]) => decoder.map1(d, a, |a| a ^ (1 << 63)),
-        ("fma", &[a, b, c]) => decoder.map3(
+        ("abs", &[a]) => decoder.rare1(d, a, |a| a & !(1 << 63)),
+        ("neg", &[a]) => decoder.rare1(d, a, |a| a ^ (1 << 63)),
+        ("fma", &[a, b, c]) => decoder.rare3(
             d,
             (a, b, c),
             #[inline(always)]
@@ -199,7 +218,7 @@ fn double(decoder: &mut Decoder<'_>, instruction: &Instruction, opcode: &str, mo
                 "max" => |a, b, _| arith::max_f64(a, b),
                 _ => return Err("this type".to_owned()),
             };
-            decoder.map2(
+            decoder.rare2(
                 d,
                 a,
                 b,
@@ -221,11 +240,11 @@ pub(crate) fn sign(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
         if ty == Type::F64 {
             let (d, a, b) = (decoder.dest64(to)?, decoder.source64(a, ty)?, decoder.source64(b, ty)?);
             let sign = 1u64 << 63;
-            decoder.map2(d, a, b, move |a: u64, b: u64| a & sign | b & !sign);
+            decoder.rare2(d, a, b, move |a: u64, b: u64| a & sign | b & !sign);
         } else {
             let (d, a, b) = (decoder.dest32(to, ty)?, decoder.source32(a, ty)?, decoder.source32(b, ty)?);
             let sign = 1u32 << 31;
-            decoder.map2(d, a, b, move |a: u32, b: u32| a & sign | b & !sign);
+            decoder.rare2(d, a, b, move |a: u32, b: u32| a & sign | b & !sign);
         }
         return Ok(());
     }
@@ -246,10 +265,10 @@ pub(crate) fn sign(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
     let d = decoder.dest_pred(to)?;
     if ty == Type::F64 {
         let a = decoder.source64(a, ty)?;
-        decoder.map1(d, a, move |a| arith::testp_f64(property, f64::from_bits(a)));
+        decoder.rare1(d, a, move |a| arith::testp_f64(property, f64::from_bits(a)));
     } else {
         let a = decoder.source32(a, ty)?;
-        decoder.map1(d, a, move |a| arith::testp(property, f32::from_bits(a)));
+        decoder.rare1(d, a, move |a| arith::testp(property, f32::from_bits(a)));
     }
     Ok(())
 }

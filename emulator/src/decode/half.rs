@@ -52,17 +52,17 @@ fn operate<H: Half + 'static>(
             );
         }
         ("add", &[a, b]) => binary::<H>(decoder, d, a, b, mode, half16::add::<H>),
-        ("sub", &[a, b]) => binary::<H>(decoder, d, a, b, mode, half16::sub::<H>),
+        ("sub", &[a, b]) => binary_rare::<H>(decoder, d, a, b, mode, half16::sub::<H>),
         ("mul", &[a, b]) => binary::<H>(decoder, d, a, b, mode, half16::mul::<H>),
-        ("min", &[a, b]) => binary::<H>(decoder, d, a, b, mode, move |a, b| half16::min::<H>(a, b, minmax)),
-        ("max", &[a, b]) => binary::<H>(decoder, d, a, b, mode, move |a, b| half16::max::<H>(a, b, minmax)),
-        ("abs", &[a]) => decoder.map1(
+        ("min", &[a, b]) => binary_rare::<H>(decoder, d, a, b, mode, move |a, b| half16::min::<H>(a, b, minmax)),
+        ("max", &[a, b]) => binary_rare::<H>(decoder, d, a, b, mode, move |a, b| half16::max::<H>(a, b, minmax)),
+        ("abs", &[a]) => decoder.rare1(
             d,
             a,
             #[inline(always)]
             move |a| packed(a, 0, |a, _| flush(a & 0x7fff, mode)),
         ),
-        ("neg", &[a]) => decoder.map1(
+        ("neg", &[a]) => decoder.rare1(
             d,
             a,
             #[inline(always)]
@@ -88,6 +88,17 @@ fn binary<H: Half + 'static>(
         #[inline(always)]
         move |a, b| packed(a, b, |a, b| finish::<H>(f(flush(a, mode), flush(b, mode)), mode)),
     );
+}
+
+fn binary_rare<H: Half + 'static>(
+    decoder: &mut Decoder<'_>,
+    d: R32,
+    a: R32,
+    b: R32,
+    mode: Mode,
+    f: impl Fn(u16, u16) -> u16 + Send + Sync + 'static,
+) {
+    decoder.rare2(d, a, b, move |a, b| packed(a, b, |a, b| finish::<H>(f(flush(a, mode), flush(b, mode)), mode)));
 }
 
 /// `.ftz`, which only `.f16` has.

@@ -6,10 +6,11 @@ use super::types::{Modifiers, Type};
 use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
 use crate::exec::Warp;
-use crate::exec::access::{self, Element};
+use crate::exec::access::{self, Element, Shape};
+use crate::isa::Action;
 use crate::lanes::{LANES, R32, R64, Slot};
 use crate::memory::Space;
-use crate::program::Register;
+use crate::program::{Op, Register};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -29,7 +30,7 @@ enum Base {
 
 impl Address {
     /// The address of each lane.
-    #[inline(always)]
+    #[inline(never)]
     pub fn lanes(self, warp: &Warp) -> [u64; LANES] {
         let offset = self.offset;
         match self.base {
@@ -153,7 +154,7 @@ pub(crate) fn load(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
     }
 }
 
-/// Loads and, where `sign` says by how much to shift, extends the sign.
+/// Loads and, where `sign` says by how much to shift, extends the sign. The two spaces that matter have code of their own.
 fn load_as<D: Element, const W: usize, const N: usize>(
     decoder: &mut Decoder<'_>,
     space: Space,
@@ -161,21 +162,45 @@ fn load_as<D: Element, const W: usize, const N: usize>(
     sign: Option<u32>,
     to: [D; N],
 ) -> Result {
-    decoder.plain(
-        #[inline(always)]
-        move |warp, env, mask| {
+    let action: Action = match space {
+        Space::Global => Box::new(move |warp, env, mask| {
             let addresses = address.lanes(warp);
-            let mut values = access::load::<D, W, N>(warp, env, mask, space, &addresses);
-            if let Some(shift) = sign {
-                let extend = |x| D::from_bits(((D::to_bits(x) as i32) << shift >> shift) as u32 as u64);
-                values = values.map(|value| value.map(extend));
-            }
-            for (to, value) in to.into_iter().zip(values) {
-                to.store(warp, mask, value);
-            }
-        },
-    );
+            let mut values = [[D::from_bits(u64::MAX); LANES]; N];
+            access::load_global::<D, W, N>(warp, env, mask, &addresses, &mut values);
+            finish(warp, mask, values, sign, to);
+        }),
+        Space::Shared => Box::new(move |warp, env, mask| {
+            let addresses = address.lanes(warp);
+            let mut values = [[D::from_bits(u64::MAX); LANES]; N];
+            access::load_shared::<D, W, N>(warp, env, mask, &addresses, &mut values);
+            finish(warp, mask, values, sign, to);
+        }),
+        _ => Box::new(move |warp, env, mask| {
+            let addresses = address.lanes(warp);
+            let elements = access::load(warp, env, mask, space, &addresses, Shape { count: N, bytes: W });
+            let values = std::array::from_fn(|n| elements[n].map(D::from_bits));
+            finish(warp, mask, values, sign, to);
+        }),
+    };
+    decoder.push(Op::Plain(action));
     Ok(())
+}
+
+#[inline(never)]
+fn finish<D: Element, const N: usize>(
+    warp: &mut Warp,
+    mask: u32,
+    mut values: [[D::Value; LANES]; N],
+    sign: Option<u32>,
+    to: [D; N],
+) {
+    if let Some(shift) = sign {
+        let extend = |x| D::from_bits(((D::to_bits(x) as i32) << shift >> shift) as u32 as u64);
+        values = values.map(|value| value.map(extend));
+    }
+    for (to, value) in to.into_iter().zip(values) {
+        to.store(warp, mask, value);
+    }
 }
 
 pub(crate) fn store(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
@@ -220,14 +245,25 @@ fn store_as<S: Element, const W: usize, const N: usize>(
     address: Address,
     from: [S; N],
 ) -> Result {
-    decoder.plain(
-        #[inline(always)]
-        move |warp, env, mask| {
+    let action: Action = match space {
+        Space::Global => Box::new(move |warp, env, mask| {
+            let (addresses, values) = (address.lanes(warp), from.map(|slot| slot.load(warp)));
+            access::store_global::<S, W, N>(warp, env, mask, &addresses, &values);
+        }),
+        Space::Shared => Box::new(move |warp, env, mask| {
+            let (addresses, values) = (address.lanes(warp), from.map(|slot| slot.load(warp)));
+            access::store_shared::<S, W, N>(warp, env, mask, &addresses, &values);
+        }),
+        _ => Box::new(move |warp, env, mask| {
             let addresses = address.lanes(warp);
-            let values = from.map(|slot| slot.load(warp));
-            access::store::<S, W, N>(warp, env, mask, space, &addresses, &values);
-        },
-    );
+            let mut elements = [[0; LANES]; 8];
+            for (element, slot) in elements.iter_mut().zip(from) {
+                *element = slot.load(warp).map(S::to_bits);
+            }
+            access::store(warp, env, mask, space, &addresses, (Shape { count: N, bytes: W }, &elements));
+        }),
+    };
+    decoder.push(Op::Plain(action));
     Ok(())
 }
 
@@ -239,6 +275,6 @@ pub(crate) fn hint(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
     let Some(operand) = instruction.operands.first() else { return Err("an address is missing".to_owned()) };
     address(decoder, operand, Space::Generic)?;
     decoder.class = Class::Integer;
-    decoder.plain(|_, _, _| {});
+    decoder.simple(|_, _, _| {});
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! wide registers.
 
 mod atomic;
+mod bits;
 mod compare;
 mod control;
 mod convert;

@@ -5,30 +5,55 @@ use super::moves::operands;
 use super::types::{Modifiers, Type};
 use crate::ast::Instruction;
 use crate::counters::Class;
-use crate::lanes::{R32, R64, Slot};
+use crate::exec::{Env, Warp};
+use crate::lanes::{R32, R64, Slot, lanes_of};
 use crate::numeric::convert::ftz;
 use crate::numeric::{Perturbation, Rounding, approx, arith};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
-/// `d = f(a)`, off by what the launch's perturbation says.
+/// A function of one lane that errs as a perturbation says, behind a pointer.
+type Perturbed<T> = Box<dyn Fn(T, Perturbation) -> T + Send + Sync>;
+
+/// `d = f(a)`, off by what the launch's perturbation says. Exact results, the usual case, have a loop of their own.
 fn approximate<S: Slot>(
+    decoder: &mut Decoder<'_>,
+    d: S,
+    a: S,
+    f: impl Fn(S::Value, Perturbation) -> S::Value + Copy + Send + Sync + 'static,
+) {
+    let perturbed: Perturbed<S::Value> = Box::new(f);
+    decoder.plain(
+        #[inline(always)]
+        move |warp, env, mask| {
+            if env.context.perturbation.is_exact() {
+                let a = a.load(warp);
+                d.store(warp, mask, lanes(|lane| f(a[lane], Perturbation::EXACT)));
+            } else {
+                call_lanes(warp, env, mask, (d, a), &perturbed);
+            }
+        },
+    );
+}
+
+/// [`approximate`] for functions that are rare.
+fn approximate_rare<S: Slot>(
     decoder: &mut Decoder<'_>,
     d: S,
     a: S,
     f: impl Fn(S::Value, Perturbation) -> S::Value + Send + Sync + 'static,
 ) {
-    decoder.plain(
-        #[inline(always)]
-        move |warp, env, mask| {
-            let a = a.load(warp);
-            let p = env.context.perturbation;
-            // The usual case has a loop of its own, without the draws.
-            let out =
-                if p.is_exact() { lanes(|lane| f(a[lane], Perturbation::EXACT)) } else { lanes(|lane| f(a[lane], p)) };
-            d.store(warp, mask, out);
-        },
-    );
+    let f: Perturbed<S::Value> = Box::new(f);
+    decoder.simple(move |warp, env, mask| call_lanes(warp, env, mask, (d, a), &f));
+}
+
+#[inline(never)]
+fn call_lanes<S: Slot>(warp: &mut Warp, env: &Env<'_>, mask: u32, (d, a): (S, S), f: &Perturbed<S::Value>) {
+    let mut out = a.load(warp);
+    for lane in lanes_of(mask) {
+        out[lane] = f(out[lane], env.context.perturbation);
+    }
+    d.store(warp, mask, out);
 }
 
 /// The same for numbers.
@@ -36,7 +61,7 @@ fn approximate32(
     decoder: &mut Decoder<'_>,
     d: R32,
     a: R32,
-    f: impl Fn(f32, Perturbation) -> f32 + Send + Sync + 'static,
+    f: impl Fn(f32, Perturbation) -> f32 + Copy + Send + Sync + 'static,
 ) {
     approximate(
         decoder,
@@ -101,20 +126,12 @@ pub(crate) fn special(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
             #[inline(always)]
             move |x, p| approx::sqrt(x, flush, p),
         ),
-        ("sin", Type::F32, None) => approximate32(
-            decoder,
-            d,
-            a,
-            #[inline(always)]
-            move |x, p| approx::sin(x, flush, p),
-        ),
-        ("cos", Type::F32, None) => approximate32(
-            decoder,
-            d,
-            a,
-            #[inline(always)]
-            move |x, p| approx::cos(x, flush, p),
-        ),
+        ("sin", Type::F32, None) => {
+            approximate_rare(decoder, d, a, move |x, p| approx::sin(f32::from_bits(x), flush, p).to_bits())
+        }
+        ("cos", Type::F32, None) => {
+            approximate_rare(decoder, d, a, move |x, p| approx::cos(f32::from_bits(x), flush, p).to_bits())
+        }
         ("tanh", Type::F32, None) => approximate32(
             decoder,
             d,
@@ -132,7 +149,7 @@ pub(crate) fn special(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
 }
 
 fn rounded(decoder: &mut Decoder<'_>, d: R32, a: R32, flush: bool, rounding: Rounding, f: fn(f32, Rounding) -> f32) {
-    decoder.map1(d, a, move |x| {
+    decoder.rare1(d, a, move |x| {
         let x = f32::from_bits(x);
         let y = f(if flush { ftz(x) } else { x }, rounding);
         (if flush { ftz(y) } else { y }).to_bits()
@@ -140,7 +157,7 @@ fn rounded(decoder: &mut Decoder<'_>, d: R32, a: R32, flush: bool, rounding: Rou
 }
 
 fn halves(decoder: &mut Decoder<'_>, d: R32, a: R32, f: impl Fn(u16, Perturbation) -> u16 + Send + Sync + 'static) {
-    approximate(
+    approximate_rare(
         decoder,
         d,
         a,
@@ -151,10 +168,12 @@ fn halves(decoder: &mut Decoder<'_>, d: R32, a: R32, f: impl Fn(u16, Perturbatio
 
 fn double(decoder: &mut Decoder<'_>, opcode: &str, rounding: Option<Rounding>, d: R64, a: R64) -> Result {
     match (opcode, rounding) {
-        ("rcp", Some(rounding)) => decoder.map1(d, a, move |x| arith::rcp_f64(f64::from_bits(x), rounding).to_bits()),
-        ("sqrt", Some(rounding)) => decoder.map1(d, a, move |x| arith::sqrt_f64(f64::from_bits(x), rounding).to_bits()),
-        ("rcp", None) => approximate(decoder, d, a, |x, p| approx::rcp_f64(f64::from_bits(x), p).to_bits()),
-        ("rsqrt", None) => approximate(decoder, d, a, |x, p| approx::rsqrt_f64(f64::from_bits(x), p).to_bits()),
+        ("rcp", Some(rounding)) => decoder.rare1(d, a, move |x| arith::rcp_f64(f64::from_bits(x), rounding).to_bits()),
+        ("sqrt", Some(rounding)) => {
+            decoder.rare1(d, a, move |x| arith::sqrt_f64(f64::from_bits(x), rounding).to_bits())
+        }
+        ("rcp", None) => approximate_rare(decoder, d, a, |x, p| approx::rcp_f64(f64::from_bits(x), p).to_bits()),
+        ("rsqrt", None) => approximate_rare(decoder, d, a, |x, p| approx::rsqrt_f64(f64::from_bits(x), p).to_bits()),
         _ => return Err("this type and rounding".to_owned()),
     }
     Ok(())

@@ -38,14 +38,38 @@ fn product<const D: usize, const A: usize, const B: usize>(
     flops: u64,
     f: impl Fn(&mut [Values; D], [&Values; A], [&Values; B], [&Values; D], Perturbation) + Send + Sync + 'static,
 ) -> Result {
+    let run = multiply::<D, A, B>(decoder, instruction, flops, f)?;
+    let action = decoder.isa.compile(run);
+    aligned(decoder, action);
+    Ok(())
+}
+
+/// [`product`] for rare forms.
+fn product_rare<const D: usize, const A: usize, const B: usize>(
+    decoder: &mut Decoder<'_>,
+    instruction: &Instruction,
+    flops: u64,
+    f: impl Fn(&mut [Values; D], [&Values; A], [&Values; B], [&Values; D], Perturbation) + Send + Sync + 'static,
+) -> Result {
+    let run = multiply::<D, A, B>(decoder, instruction, flops, f)?;
+    aligned(decoder, Box::new(run));
+    Ok(())
+}
+
+fn multiply<const D: usize, const A: usize, const B: usize>(
+    decoder: &mut Decoder<'_>,
+    instruction: &Instruction,
+    flops: u64,
+    f: impl Fn(&mut [Values; D], [&Values; A], [&Values; B], [&Values; D], Perturbation) + Send + Sync + 'static,
+) -> Result<impl Fn(&mut Warp, &mut Env<'_>, u32) + Send + Sync + 'static> {
     let [to, a, b, c] = operands(instruction)?;
     let a: [R32; A] = fragment(decoder, a, false)?;
     let b: [R32; B] = fragment(decoder, b, false)?;
     let c: [R32; D] = fragment(decoder, c, false)?;
     let d: [R32; D] = fragment(decoder, to, true)?;
-    let action = decoder.isa.compile(
+    Ok(
         #[inline(always)]
-        move |warp, env, mask| {
+        move |warp: &mut Warp, env: &mut Env<'_>, mask: u32| {
             let of = |register: R32| &warp.r32[register.0 as usize].0;
             let mut out = [[0; LANES]; D];
             f(&mut out, a.map(of), b.map(of), c.map(of), env.context.perturbation);
@@ -54,9 +78,7 @@ fn product<const D: usize, const A: usize, const B: usize>(
                 register.store(warp, mask, values);
             }
         },
-    );
-    aligned(decoder, action);
-    Ok(())
+    )
 }
 
 fn aligned(decoder: &mut Decoder<'_>, action: Action) {
@@ -97,21 +119,21 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
             #[inline(always)]
             |d, a, b, c, p| mma::m16n8k16_f16_f16(d, a, b, c, p),
         ),
-        ("m16n8k8", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => product(
+        ("m16n8k8", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => product_rare(
             decoder,
             instruction,
             flops(8),
             #[inline(always)]
             |d, a, b, c, p| mma::m16n8k8_bf16(d, a, b, c, p),
         ),
-        ("m16n8k8", (Type::F32, Type::F16, Type::F16, Type::F32)) => product(
+        ("m16n8k8", (Type::F32, Type::F16, Type::F16, Type::F32)) => product_rare(
             decoder,
             instruction,
             flops(8),
             #[inline(always)]
             |d, a, b, c, p| mma::m16n8k8_f16(d, a, b, c, p),
         ),
-        ("m16n8k8", (Type::F16, Type::F16, Type::F16, Type::F16)) => product(
+        ("m16n8k8", (Type::F16, Type::F16, Type::F16, Type::F16)) => product_rare(
             decoder,
             instruction,
             flops(8),
@@ -125,7 +147,7 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
             #[inline(always)]
             |d, a, b, c, p| mma::m16n8k8_tf32(d, a, b, c, p),
         ),
-        ("m16n8k4", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => product(
+        ("m16n8k4", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => product_rare(
             decoder,
             instruction,
             flops(4),
@@ -135,10 +157,10 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
         (_, (Type::Signed(32), Type::Signed(8) | Type::Unsigned(8), Type::Signed(8) | Type::Unsigned(8), _)) => {
             let mode = IntegerMode { a_signed: types.1.is_signed(), b_signed: types.2.is_signed(), satfinite };
             match shape {
-                "m16n8k32" => product(decoder, instruction, flops(32), move |d, a, b, c, _| {
+                "m16n8k32" => product_rare(decoder, instruction, flops(32), move |d, a, b, c, _| {
                     mma::m16n8k32_i8(d, a, b, c, mode);
                 }),
-                "m16n8k16" => product(decoder, instruction, flops(16), move |d, a, b, c, _| {
+                "m16n8k16" => product_rare(decoder, instruction, flops(16), move |d, a, b, c, _| {
                     mma::m16n8k16_i8(d, a, b, c, mode);
                 }),
                 shape => Err(format!("`.{shape}` with these types")),
@@ -200,16 +222,13 @@ fn load_matrices<const N: usize>(
     let [to, from] = operands(instruction)?;
     let (address, space) = address(decoder, from, space)?;
     let d: [R32; N] = fragment(decoder, to, true)?;
-    let action = decoder.isa.compile(
-        #[inline(always)]
-        move |warp, env, mask| {
-            let rows = rows(warp, address, space);
-            let out = read_matrices::<N>(warp, env, &rows, trans);
-            for (register, values) in d.into_iter().zip(out) {
-                register.store(warp, mask, values);
-            }
-        },
-    );
+    let action: Action = Box::new(move |warp, env, mask| {
+        let rows = rows(warp, address, space);
+        let out = read_matrices::<N>(warp, env, &rows, trans);
+        for (register, values) in d.into_iter().zip(out) {
+            register.store(warp, mask, values);
+        }
+    });
     aligned(decoder, action);
     Ok(())
 }

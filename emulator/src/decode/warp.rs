@@ -18,7 +18,7 @@ pub(crate) fn warp(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
         let ty = m.ty()?;
         let [to] = operands(instruction)?;
         let d = decoder.dest32(to, ty)?;
-        decoder.plain(move |warp, _, mask| d.store(warp, mask, [mask; LANES]));
+        decoder.simple(move |warp, _, mask| d.store(warp, mask, [mask; LANES]));
         return Ok(());
     }
     if !m.take("sync") {
@@ -38,8 +38,7 @@ fn collective(
     members: R32,
     f: impl Fn(&mut Warp, &mut Env<'_>, u32) + Send + Sync + 'static,
 ) {
-    let action = decoder.isa.compile(f);
-    decoder.push(Op::Collective(Members::Mask(members), action));
+    decoder.push(Op::Collective(Members::Mask(members), Box::new(f)));
 }
 
 /// Calls `f` for each set of lanes with one member mask: usually once, with all of them.
@@ -102,7 +101,8 @@ fn shuffle(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifie
     let run = move |warp: &mut Warp, env: &mut Env<'_>, mask: u32| {
         shuffle_lanes(warp, env, mask, mode, (d, valid), (a, b, c))
     };
-    collective(decoder, members, run);
+    let action = decoder.isa.compile(run);
+    decoder.push(Op::Collective(Members::Mask(members), action));
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 
 use super::{Env, Warp, observe};
 use crate::fault::FaultKind;
-use crate::lanes::{FULL, LANES, R32, R64, Slot, lanes_of};
-use crate::memory::Space;
+use crate::lanes::{LANES, R32, R64, Slot, lanes_of};
+use crate::memory::{Region, Space};
 
 /// A register that memory can be loaded to and stored from.
 pub(crate) trait Element: Slot {
@@ -38,113 +38,179 @@ impl Element for R64 {
     }
 }
 
-/// Loads `N` elements of `W` bytes for each lane.
-#[inline(always)]
-pub(crate) fn load<D: Element, const W: usize, const N: usize>(
+/// The elements of each lane of one access, as bits: at most eight.
+pub(crate) type Elements = [[u64; LANES]; 8];
+
+/// How many elements of how many bytes a lane accesses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub count: usize,
+    pub bytes: usize,
+}
+
+impl Shape {
+    fn size(self) -> usize {
+        self.count * self.bytes
+    }
+
+    /// The elements among the bytes of an access.
+    fn unpack(self, bytes: &[u8], lane: usize, elements: &mut Elements) {
+        for (element, word) in elements.iter_mut().zip(bytes.chunks_exact(self.bytes)) {
+            let mut wide = [0; 8];
+            wide[..self.bytes].copy_from_slice(word);
+            element[lane] = u64::from_le_bytes(wide);
+        }
+    }
+
+    /// The bytes of an access.
+    fn pack(self, elements: &Elements, lane: usize, bytes: &mut [u8]) {
+        for (element, word) in elements.iter().zip(bytes.chunks_exact_mut(self.bytes)) {
+            word.copy_from_slice(&element[lane].to_le_bytes()[..self.bytes]);
+        }
+    }
+}
+
+/// Loads from any space. Global and shared memory have faster ways, which this one takes for generic addresses.
+pub(crate) fn load(
     warp: &mut Warp,
     env: &mut Env<'_>,
     mask: u32,
     space: Space,
     addresses: &[u64; LANES],
-) -> [[D::Value; LANES]; N] {
-    let mut values = [[D::from_bits(u64::MAX); LANES]; N];
-    match space {
-        Space::Global => load_global::<D, W, N>(warp, env, mask, addresses, &mut values),
-        Space::Shared => load_shared::<D, W, N>(warp, env, mask, addresses, &mut values),
-        Space::Local => load_local::<D, W, N>(warp, env, mask, addresses, &mut values),
-        Space::Param => load_param::<D, W, N>(warp, env, mask, addresses, &mut values),
-        Space::Generic => {
-            let mut rest = mask;
-            while let Some((space, lanes, offsets)) = one_space(&mut rest, addresses) {
-                match space {
-                    Space::Shared => load_shared::<D, W, N>(warp, env, lanes, &offsets, &mut values),
-                    Space::Local => load_local::<D, W, N>(warp, env, lanes, &offsets, &mut values),
-                    Space::Param => load_param::<D, W, N>(warp, env, lanes, &offsets, &mut values),
-                    _ => load_global::<D, W, N>(warp, env, lanes, &offsets, &mut values),
+    shape: Shape,
+) -> Elements {
+    let mut elements = [[u64::MAX; LANES]; 8];
+    let mut rest = mask;
+    while rest != 0 {
+        let (space, lanes, offsets) = one_space(&mut rest, space, addresses);
+        match space {
+            Space::Shared => {
+                let lanes = shared_lanes(warp, env, lanes, &offsets, shape.size());
+                observe::shared_load(warp, env, lanes, &offsets, shape.size() as u32);
+                for lane in lanes_of(lanes) {
+                    shape.unpack(&env.shared[offsets[lane] as usize..][..shape.size()], lane, &mut elements);
+                }
+            }
+            Space::Local => load_local(warp, env, lanes, &offsets, shape, &mut elements),
+            Space::Param => load_param(warp, env, lanes, &offsets, shape, &mut elements),
+            _ => {
+                observe::global_load(env, lanes, &offsets, shape.size() as u64);
+                for lane in lanes_of(lanes) {
+                    let Some(region) = global_lane(warp, env, lane, offsets[lane], shape.size() as u64) else {
+                        continue;
+                    };
+                    let offset = (offsets[lane] - region.base) as usize;
+                    let mut bytes = [0; 32];
+                    for (at, byte) in bytes[..shape.size()].iter_mut().enumerate() {
+                        // SAFETY: `global_lane` found the bytes inside the region.
+                        *byte = unsafe { region.place().load::<1>(offset + at) } as u8;
+                    }
+                    shape.unpack(&bytes[..shape.size()], lane, &mut elements);
                 }
             }
         }
     }
-    values
+    elements
 }
 
-/// Stores `N` elements of `W` bytes for each lane.
-#[inline(always)]
-pub(crate) fn store<S: Element, const W: usize, const N: usize>(
+/// Stores to any space.
+pub(crate) fn store(
     warp: &mut Warp,
     env: &mut Env<'_>,
     mask: u32,
     space: Space,
     addresses: &[u64; LANES],
-    values: &[[S::Value; LANES]; N],
+    (shape, elements): (Shape, &Elements),
 ) {
-    match space {
-        Space::Global => store_global::<S, W, N>(warp, env, mask, addresses, values),
-        Space::Shared => store_shared::<S, W, N>(warp, env, mask, addresses, values),
-        Space::Local => store_local::<S, W, N>(warp, env, mask, addresses, values),
-        Space::Param => read_only(warp, env, mask, addresses),
-        Space::Generic => {
-            let mut rest = mask;
-            while let Some((space, lanes, offsets)) = one_space(&mut rest, addresses) {
-                match space {
-                    Space::Shared => store_shared::<S, W, N>(warp, env, lanes, &offsets, values),
-                    Space::Local => store_local::<S, W, N>(warp, env, lanes, &offsets, values),
-                    Space::Param => read_only(warp, env, lanes, &offsets),
-                    _ => store_global::<S, W, N>(warp, env, lanes, &offsets, values),
+    let mut rest = mask;
+    while rest != 0 {
+        let (space, lanes, offsets) = one_space(&mut rest, space, addresses);
+        match space {
+            Space::Shared => {
+                let lanes = shared_lanes(warp, env, lanes, &offsets, shape.size());
+                let equal = |one: usize, two: usize| elements[..shape.count].iter().all(|e| e[one] == e[two]);
+                observe::shared_store(warp, env, lanes, &offsets, shape.size() as u32, equal);
+                for lane in lanes_of(lanes) {
+                    shape.pack(elements, lane, &mut env.shared[offsets[lane] as usize..][..shape.size()]);
+                }
+            }
+            Space::Local => {
+                for lane in lanes_of(local_lanes(warp, env, lanes, &offsets, shape.size())) {
+                    shape.pack(elements, lane, warp.local.write(lane, offsets[lane], shape.size()));
+                }
+            }
+            Space::Param => read_only(warp, env, lanes, &offsets),
+            _ => {
+                observe::global_store(env, lanes, &offsets, shape.size() as u64);
+                for lane in lanes_of(lanes) {
+                    let Some(region) = global_lane(warp, env, lane, offsets[lane], shape.size() as u64) else {
+                        continue;
+                    };
+                    if region.read_only {
+                        read_only(warp, env, 1 << lane, &offsets);
+                        continue;
+                    }
+                    let offset = (offsets[lane] - region.base) as usize;
+                    let mut bytes = [0; 32];
+                    shape.pack(elements, lane, &mut bytes[..shape.size()]);
+                    for (at, byte) in bytes[..shape.size()].iter().enumerate() {
+                        // SAFETY: `global_lane` found the bytes inside the region.
+                        unsafe { region.place().store::<1>(offset + at, u64::from(*byte)) };
+                    }
                 }
             }
         }
     }
 }
 
-/// Takes the lanes whose generic address lies in the space of the first lane's: that space, the lanes, their addresses in it.
-#[inline(always)]
-pub(crate) fn one_space(rest: &mut u32, addresses: &[u64; LANES]) -> Option<(Space, u32, [u64; LANES])> {
-    if *rest == 0 {
-        return None;
+/// The allocation of one lane's access, if it is allowed.
+fn global_lane<'a>(warp: &Warp, env: &mut Env<'a>, lane: usize, address: u64, size: u64) -> Option<Region<'a>> {
+    let found = env.region(address, size);
+    match found {
+        None => out_of_bounds(warp, env, lane, Space::Global, address, size),
+        Some(_) if !address.is_multiple_of(size) => misaligned(warp, env, lane, Space::Global, address, size),
+        found => return found,
     }
-    let space = Space::of(addresses[rest.trailing_zeros() as usize]);
+    None
+}
+
+/// Takes from `rest` the lanes whose address lies in the space of the first lane's: that space, the lanes, their addresses in
+/// it. Only a generic address can be in more than one.
+pub(crate) fn one_space(rest: &mut u32, space: Space, addresses: &[u64; LANES]) -> (Space, u32, [u64; LANES]) {
+    if space != Space::Generic {
+        return (space, std::mem::take(rest), *addresses);
+    }
+    let space = Space::of(addresses[rest.trailing_zeros() as usize % LANES]);
     let lanes =
         lanes_of(*rest).filter(|lane| Space::of(addresses[*lane]) == space).fold(0, |mask, lane| mask | 1 << lane);
     *rest &= !lanes;
     let window = space.window();
-    Some((space, lanes, std::array::from_fn(|lane| addresses[lane].wrapping_sub(window))))
+    (space, lanes, std::array::from_fn(|lane| addresses[lane].wrapping_sub(window)))
 }
 
 /// The lanes of `mask` whose access lies within `bytes` bytes at `base` and is aligned to its size.
-#[inline(always)]
+#[inline(never)]
 fn fitting(mask: u32, addresses: &[u64; LANES], base: u64, bytes: u64, size: u64) -> u32 {
     if size > bytes {
         return 0;
     }
     let last = bytes - size;
-    let mut bad = 0;
+    // No comparisons, so that it is vector code on every host: an offset that is too large has a sign, or the distance to it.
+    let (mut high, mut low) = (0, 0);
     for address in addresses {
-        bad |= u64::from(address.wrapping_sub(base) > last) | (address & (size - 1));
+        let offset = address.wrapping_sub(base);
+        high |= offset | last.wrapping_sub(offset);
+        low |= address;
     }
-    if bad == 0 {
+    if high >> 63 == 0 && low & (size - 1) == 0 {
         return mask;
     }
     let fits = |lane: usize| addresses[lane].wrapping_sub(base) <= last && addresses[lane] & (size - 1) == 0;
     lanes_of(mask).filter(|lane| fits(*lane)).fold(0, |mask, lane| mask | 1 << lane)
 }
 
-/// Calls `f` for each lane of a mask; a full mask is a plain loop.
 #[inline(always)]
-fn each_lane(mask: u32, mut f: impl FnMut(usize)) {
-    if mask == FULL {
-        for lane in 0..LANES {
-            f(lane);
-        }
-    } else {
-        for lane in lanes_of(mask) {
-            f(lane);
-        }
-    }
-}
-
-#[inline(always)]
-fn load_global<D: Element, const W: usize, const N: usize>(
+pub(crate) fn load_global<D: Element, const W: usize, const N: usize>(
     warp: &Warp,
     env: &mut Env<'_>,
     mask: u32,
@@ -168,19 +234,19 @@ fn load_global<D: Element, const W: usize, const N: usize>(
             continue;
         }
         let place = region.place();
-        each_lane(lanes, |lane| {
+        for lane in lanes_of(lanes) {
             let offset = (addresses[lane] - region.base) as usize;
             for (n, value) in values.iter_mut().enumerate() {
                 // SAFETY: `fitting` found the lane's `size` bytes inside the region, at a multiple of `size`.
                 value[lane] = D::from_bits(unsafe { place.load::<W>(offset + n * W) });
             }
-        });
+        }
         rest &= !lanes;
     }
 }
 
 #[inline(always)]
-fn store_global<S: Element, const W: usize, const N: usize>(
+pub(crate) fn store_global<S: Element, const W: usize, const N: usize>(
     warp: &Warp,
     env: &mut Env<'_>,
     mask: u32,
@@ -209,18 +275,18 @@ fn store_global<S: Element, const W: usize, const N: usize>(
             continue;
         }
         let place = region.place();
-        each_lane(lanes, |lane| {
+        for lane in lanes_of(lanes) {
             let offset = (addresses[lane] - region.base) as usize;
             for (n, value) in values.iter().enumerate() {
                 // SAFETY: `fitting` found the lane's `size` bytes inside the region, at a multiple of `size`.
                 unsafe { place.store::<W>(offset + n * W, S::to_bits(value[lane])) };
             }
-        });
+        }
     }
 }
 
 #[inline(always)]
-fn load_shared<D: Element, const W: usize, const N: usize>(
+pub(crate) fn load_shared<D: Element, const W: usize, const N: usize>(
     warp: &mut Warp,
     env: &mut Env<'_>,
     mask: u32,
@@ -230,16 +296,16 @@ fn load_shared<D: Element, const W: usize, const N: usize>(
     let lanes = shared_lanes(warp, env, mask, addresses, W * N);
     observe::shared_load(warp, env, lanes, addresses, (W * N) as u32);
     let shared = &env.shared;
-    each_lane(lanes, |lane| {
+    for lane in lanes_of(lanes) {
         let bytes = &shared[addresses[lane] as usize..][..W * N];
         for (n, value) in values.iter_mut().enumerate() {
             value[lane] = D::from_bits(word::<W>(&bytes[n * W..]));
         }
-    });
+    }
 }
 
 #[inline(always)]
-fn store_shared<S: Element, const W: usize, const N: usize>(
+pub(crate) fn store_shared<S: Element, const W: usize, const N: usize>(
     warp: &mut Warp,
     env: &mut Env<'_>,
     mask: u32,
@@ -250,16 +316,16 @@ fn store_shared<S: Element, const W: usize, const N: usize>(
     let equal = |one: usize, two: usize| values.iter().all(|value| S::to_bits(value[one]) == S::to_bits(value[two]));
     observe::shared_store(warp, env, lanes, addresses, (W * N) as u32, equal);
     let shared = &mut env.shared;
-    each_lane(lanes, |lane| {
+    for lane in lanes_of(lanes) {
         let bytes = &mut shared[addresses[lane] as usize..][..W * N];
         for (n, value) in values.iter().enumerate() {
             bytes[n * W..][..W].copy_from_slice(&S::to_bits(value[lane]).to_le_bytes()[..W]);
         }
-    });
+    }
 }
 
 /// The lanes whose access to shared memory is allowed; the others are reported.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn shared_lanes(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: usize) -> u32 {
     let bytes = env.shared.len() as u64;
     let lanes = fitting(mask, addresses, 0, bytes, size as u64);
@@ -276,37 +342,20 @@ pub(crate) fn shared_lanes(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses:
     lanes
 }
 
-fn load_local<D: Element, const W: usize, const N: usize>(
+fn load_local(
     warp: &Warp,
     env: &mut Env<'_>,
     mask: u32,
     addresses: &[u64; LANES],
-    values: &mut [[D::Value; LANES]; N],
+    shape: Shape,
+    elements: &mut Elements,
 ) {
-    for lane in lanes_of(local_lanes(warp, env, mask, addresses, W * N)) {
+    for lane in lanes_of(local_lanes(warp, env, mask, addresses, shape.size())) {
         let address = addresses[lane];
-        if env.context.config.checks.uninitialised && !warp.local.is_written(lane, address, W * N) {
+        if env.context.config.checks.uninitialised && !warp.local.is_written(lane, address, shape.size()) {
             env.fault(warp, lane, FaultKind::Uninitialised { space: Space::Local.name(), address });
         }
-        let bytes = warp.local.bytes(lane, address, W * N);
-        for (n, value) in values.iter_mut().enumerate() {
-            value[lane] = D::from_bits(word::<W>(&bytes[n * W..]));
-        }
-    }
-}
-
-fn store_local<S: Element, const W: usize, const N: usize>(
-    warp: &mut Warp,
-    env: &mut Env<'_>,
-    mask: u32,
-    addresses: &[u64; LANES],
-    values: &[[S::Value; LANES]; N],
-) {
-    for lane in lanes_of(local_lanes(warp, env, mask, addresses, W * N)) {
-        let bytes = warp.local.write(lane, addresses[lane], W * N);
-        for (n, value) in values.iter().enumerate() {
-            bytes[n * W..][..W].copy_from_slice(&S::to_bits(value[lane]).to_le_bytes()[..W]);
-        }
+        shape.unpack(warp.local.bytes(lane, address, shape.size()), lane, elements);
     }
 }
 
@@ -325,23 +374,20 @@ fn local_lanes(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANE
     fit
 }
 
-#[inline(always)]
-fn load_param<D: Element, const W: usize, const N: usize>(
+fn load_param(
     warp: &Warp,
     env: &mut Env<'_>,
     mask: u32,
     addresses: &[u64; LANES],
-    values: &mut [[D::Value; LANES]; N],
+    shape: Shape,
+    elements: &mut Elements,
 ) {
     let params = env.context.params;
-    let size = (W * N) as u64;
+    let size = shape.size() as u64;
     let lanes = fitting(mask, addresses, 0, params.len() as u64, size);
-    each_lane(lanes, |lane| {
-        let bytes = &params[addresses[lane] as usize..][..W * N];
-        for (n, value) in values.iter_mut().enumerate() {
-            value[lane] = D::from_bits(word::<W>(&bytes[n * W..]));
-        }
-    });
+    for lane in lanes_of(lanes) {
+        shape.unpack(&params[addresses[lane] as usize..][..shape.size()], lane, elements);
+    }
     for lane in lanes_of(mask & !lanes) {
         let address = addresses[lane];
         if address.checked_add(size).is_none_or(|end| end > params.len() as u64) {

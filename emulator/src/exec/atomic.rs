@@ -21,23 +21,18 @@ pub(crate) fn update<const W: usize>(
     mask: u32,
     memory: Memory,
     addresses: &[u64; LANES],
-    f: impl Fn(usize, u64) -> u64,
+    f: &dyn Fn(usize, u64) -> u64,
 ) -> [u64; LANES] {
     let mut old = [u64::MAX; LANES];
-    match memory.space {
-        Space::Shared => update_shared::<W>(warp, env, mask, memory.ordering, addresses, &f, &mut old),
-        Space::Global => update_global::<W>(warp, env, mask, addresses, &f, &mut old),
-        _ => {
-            let mut rest = mask;
-            while let Some((space, lanes, offsets)) = one_space(&mut rest, addresses) {
-                match space {
-                    Space::Shared => update_shared::<W>(warp, env, lanes, memory.ordering, &offsets, &f, &mut old),
-                    Space::Global => update_global::<W>(warp, env, lanes, &offsets, &f, &mut old),
-                    space => {
-                        for lane in lanes_of(lanes) {
-                            out_of_bounds(warp, env, lane, space, offsets[lane], W as u64);
-                        }
-                    }
+    let mut rest = mask;
+    while rest != 0 {
+        let (space, lanes, offsets) = one_space(&mut rest, memory.space, addresses);
+        match space {
+            Space::Shared => update_shared::<W>(warp, env, lanes, memory.ordering, &offsets, f, &mut old),
+            Space::Global => update_global::<W>(warp, env, lanes, &offsets, f, &mut old),
+            space => {
+                for lane in lanes_of(lanes) {
+                    out_of_bounds(warp, env, lane, space, offsets[lane], W as u64);
                 }
             }
         }
@@ -51,7 +46,7 @@ fn update_shared<const W: usize>(
     mask: u32,
     ordering: Ordering,
     addresses: &[u64; LANES],
-    f: &impl Fn(usize, u64) -> u64,
+    f: &dyn Fn(usize, u64) -> u64,
     old: &mut [u64; LANES],
 ) {
     let lanes = shared_lanes(warp, env, mask, addresses, W);
@@ -68,7 +63,7 @@ fn update_global<const W: usize>(
     env: &mut Env<'_>,
     mask: u32,
     addresses: &[u64; LANES],
-    f: &impl Fn(usize, u64) -> u64,
+    f: &dyn Fn(usize, u64) -> u64,
     old: &mut [u64; LANES],
 ) {
     observe::global_store(env, mask, addresses, W as u64);

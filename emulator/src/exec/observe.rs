@@ -7,27 +7,27 @@ use crate::memory::Space;
 use crate::shadow::{Hazard, Ordering, Strong, WarpAccess};
 use crate::traffic;
 
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn global_load(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
     env.counters.global_load_bytes += size * u64::from(mask.count_ones());
     env.counters.global_load_sectors += u64::from(traffic::sectors(mask, addresses, size));
 }
 
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn global_store(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
     env.counters.global_store_bytes += size * u64::from(mask.count_ones());
     env.counters.global_store_sectors += u64::from(traffic::sectors(mask, addresses, size));
 }
 
 /// Passes through shared memory.
-#[inline(always)]
+#[inline(never)]
 fn shared(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
     let passes = traffic::wavefronts(mask, addresses, bytes.into());
     env.counters.shared_wavefronts += u64::from(passes.total);
     env.counters.shared_conflicts += u64::from(passes.conflicts);
 }
 
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn shared_load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
