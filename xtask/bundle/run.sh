@@ -67,7 +67,7 @@ done
 if [ "$device" = emulated ]; then
   # The same programs once more, with a driver that is the emulator: cuda.rs and cudarc run.
   for test in "$here"/tests/*; do
-    program "$(basename "$test")" driver env -u CUDA_VISIBLE_DEVICES LD_LIBRARY_PATH="$here/emulated-driver" \
+    program "$(basename "$test")" driver env -u CUDA_VISIBLE_DEVICES WARPSMITH_DEVICE=cuda LD_LIBRARY_PATH="$here/emulated-driver" \
       WARPSMITH_EMULATED_DRIVER="$here/emulated-driver" "$test"
   done
 elif [ $sanitizer = 1 ] && command -v compute-sanitizer >/dev/null; then

@@ -33,7 +33,9 @@ pub fn bundle(out: &Path) -> Outcome {
     let build = ["build", "--profile", "bundle", "--package", "ptx-emulator-driver"];
     crate::shell::run(&mut cargo_with_nvcc(&build)?)?;
     let driver = target().join("bundle").join("libptx_emulator_driver.so");
-    total += add(&driver, &out.join("emulated-driver").join("libcuda.so.1"))?;
+    let folder = out.join("emulated-driver");
+    total += add(&driver, &folder.join("libcuda.so.1"))?;
+    at(&folder, std::os::unix::fs::symlink("libcuda.so.1", folder.join("libcuda.so")))?;
 
     at(&out, std::fs::write(out.join("commit"), commit()))?;
     let run = out.join("run.sh");

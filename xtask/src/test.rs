@@ -5,14 +5,20 @@ use std::path::PathBuf;
 use crate::setup::cargo_with_nvcc;
 use crate::shell::{Outcome, at, remove, run, target};
 
-/// Runs all tests twice where it matters: in the workspace as it is, and the crate's own again with a driver that is the emulator,
-/// so that the code over cudarc runs too. `rest` goes to both.
+/// Runs all tests of the workspace, and the crate's own once more with a driver that is the emulator, so that the code over cudarc runs
+/// through every case, too. `rest` goes to both.
 pub fn test(rest: &[&str]) -> Outcome {
-    run(cargo_with_nvcc(&["test", "--workspace"])?.args(rest))?;
     run(&mut cargo_with_nvcc(&["build", "--package", "ptx-emulator-driver"])?)?;
     let driver = emulated_driver()?;
-    let mut over_driver = cargo_with_nvcc(&["test", "--package", "warpsmith", "--tests"])?;
-    run(over_driver.args(rest).env("LD_LIBRARY_PATH", &driver).env("WARPSMITH_EMULATED_DRIVER", &driver))
+    let tests = |selection: &[&str]| {
+        let mut command = cargo_with_nvcc(selection)?;
+        command.args(rest).env("WARPSMITH_EMULATED_DRIVER", &driver);
+        Ok::<_, String>(command)
+    };
+    run(&mut tests(&["test", "--workspace"])?)?;
+    // The emulated cases have just run: this time it is the CUDA cases alone.
+    let mut over_driver = tests(&["test", "--package", "warpsmith", "--tests"])?;
+    run(over_driver.env("LD_LIBRARY_PATH", &driver).env("WARPSMITH_DEVICE", "cuda"))
 }
 
 /// A folder that holds the drop-in driver under the names that programs load. It is not where cargo puts the library: cargo's folders
