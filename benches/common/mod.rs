@@ -37,8 +37,8 @@ pub fn run(criterion: &mut Criterion, workload: &impl Workload, shapes: &[[usize
 pub fn settings() -> Criterion {
     Criterion::default()
         .sample_size(10)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500))
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(300))
         .without_plots()
         .configure_from_args()
 }

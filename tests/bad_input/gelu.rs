@@ -1,27 +1,15 @@
 //! Bad input to GELU.
 
-use warpsmith::emulator::DeviceModel;
 use warpsmith::ops::gelu::{
     self, Backward, BackwardDesc, Form, Forward, ForwardDesc, backward_workspace_bytes, plan_backward, plan_forward,
 };
 use warpsmith::{DType, EmulatedDevice, Error, Queue, Result, TensorDesc};
 
-use crate::assert_error;
-use crate::common::data::Rng;
 use crate::common::guard::{Guarded, Place};
+use crate::{Tensor, assert_error, at, device, normals, shaped, strided};
 
 const ROWS: usize = 4;
 const WIDTH: usize = 24;
-
-type Tensor = Guarded<EmulatedDevice, f32>;
-
-fn device() -> EmulatedDevice {
-    EmulatedDevice::new(DeviceModel::Sm80)
-}
-
-fn normals(device: &EmulatedDevice, place: Place, count: usize) -> Tensor {
-    Guarded::input(device, place, &Rng::new(count as u64).normals(count, 0.0, 1.0))
-}
 
 /// The tensors of a forward pass that would succeed.
 struct ForwardTensors {
@@ -49,21 +37,6 @@ fn run_forward(device: &EmulatedDevice, desc: &ForwardDesc) -> Result<()> {
     let plan = plan_forward(desc, device.caps())?;
     // SAFETY: a plan that passes describes the tensors of this test, which outlive the launch.
     unsafe { plan.launch(device) }
-}
-
-/// The same tensor with another shape and the strides of no gaps.
-fn shaped<const RANK: usize>(tensor: TensorDesc, shape: [usize; RANK]) -> TensorDesc {
-    TensorDesc::contiguous(tensor.address, shape, tensor.dtype)
-}
-
-/// The same tensor with other strides.
-fn strided<const RANK: usize>(tensor: TensorDesc, strides: [i64; RANK]) -> TensorDesc {
-    TensorDesc { strides: strides.into(), ..tensor }
-}
-
-/// The same tensor somewhere else.
-fn at(tensor: TensorDesc, address: u64) -> TensorDesc {
-    TensorDesc { address, ..tensor }
 }
 
 #[test]

@@ -10,7 +10,12 @@ mod common;
 mod gelu;
 mod layer_norm;
 
-use warpsmith::Error;
+use common::data::Rng;
+use common::guard::{Guarded, Place};
+use warpsmith::emulator::DeviceModel;
+use warpsmith::{EmulatedDevice, Error, TensorDesc};
+
+type Tensor = Guarded<EmulatedDevice, f32>;
 
 /// The kind of an error and the argument that it names.
 fn kind(error: &Error) -> (&'static str, &'static str) {
@@ -34,4 +39,27 @@ fn assert_error(case: &str, op: &str, expected: (&str, &str), result: warpsmith:
     assert_eq!(kind(&error), expected, "{case}: {error}");
     let text = error.to_string();
     assert!(text.contains(op) && text.contains(expected.1), "{case}: {text}");
+}
+
+fn device() -> EmulatedDevice {
+    EmulatedDevice::new(DeviceModel::Sm80)
+}
+
+fn normals(device: &EmulatedDevice, place: Place, count: usize) -> Tensor {
+    Guarded::input(device, place, &Rng::new(count as u64).normals(count, 0.0, 1.0))
+}
+
+/// The same tensor with another shape and the strides of no gaps.
+fn shaped<const RANK: usize>(tensor: TensorDesc, shape: [usize; RANK]) -> TensorDesc {
+    TensorDesc::contiguous(tensor.address, shape, tensor.dtype)
+}
+
+/// The same tensor with other strides.
+fn strided<const RANK: usize>(tensor: TensorDesc, strides: [i64; RANK]) -> TensorDesc {
+    TensorDesc { strides: strides.into(), ..tensor }
+}
+
+/// The same tensor somewhere else.
+fn at(tensor: TensorDesc, address: u64) -> TensorDesc {
+    TensorDesc { address, ..tensor }
 }

@@ -1,9 +1,9 @@
 //! The traffic to global memory is what the formula needs, to 1 %, and moves in whole sectors.
 
 use half::{bf16, f16};
+use warpsmith::EmulatedDevice;
 use warpsmith::emulator::{Counters, DeviceModel};
 use warpsmith::ops::gelu::Form;
-use warpsmith::{Device, EmulatedDevice};
 
 use crate::problem::{Problem, Real};
 

@@ -8,7 +8,6 @@ use warpsmith::{Buffer, Device};
 use crate::common::compare::Comparison;
 use crate::common::data::{Rng, widen};
 use crate::common::devices::{Body, on_every_device, on_one_model};
-use crate::common::guard::Place;
 use crate::problem::{Case, Every, Problem, Real};
 
 /// Around the sizes of a vector, a warp, a block and a block's piece (1024 vectors: 4096 or 8192 elements).

@@ -133,10 +133,12 @@ impl<T: Real> Problem<T> {
         }
     }
 
-    /// Runs both passes and judges them row by row.
+    /// Runs both passes and judges them row by row. Rows of a few elements are judged as one: where such a row holds but one value of
+    /// gelu' near its zero (x = -0.75), where two terms cancel, naive may be right by chance to any number of digits.
     pub fn check<D: Device>(&self, device: &D, name: &str) {
-        self.judge_output(name, self.width, &self.forward(device));
-        self.judge_gradients(name, self.width, &self.backward(device));
+        let cols = if self.width < 8 { self.input.len() } else { self.width };
+        self.judge_output(name, cols, &self.forward(device));
+        self.judge_gradients(name, cols, &self.backward(device));
     }
 }
 
