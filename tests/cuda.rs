@@ -9,7 +9,8 @@ use scale::{IMAGE, ONE_BLOCK, PTX, SCALE, SM_75, SM_80, ScaleParams, gpu, scale_
 use warpsmith::cudarc::driver::sys::{self, CUgraphInstantiate_flags, CUstreamCaptureMode, CUstreamCaptureStatus};
 use warpsmith::cudarc::driver::{CudaContext, CudaSlice, CudaStream, DevicePtr, DeviceSlice, SyncOnDrop, result};
 use warpsmith::device::{Image, Kernel, PtxImage};
-use warpsmith::{Buffer, CudaDevice, Device, Error, Queue, View, ViewMut, raw};
+use warpsmith::ops::gelu::{self, Form};
+use warpsmith::{Buffer, CudaDevice, DType, Device, Error, Queue, View, ViewMut, raw};
 
 /// `y = 2 * x`, of at most 128 elements.
 fn double(
@@ -172,6 +173,53 @@ fn nothing_is_loaded_during_a_capture() -> warpsmith::Result<()> {
     device.stream().end_capture(CUgraphInstantiate_flags(0)).expect("the capture is valid");
     double(&device, &LATE, x.view([4])?, y.view_mut([4])?)?;
     assert_eq!(device.download(&y)?, [2.0; 4]);
+    Ok(())
+}
+
+/// GELU's backward pass with a bias has two kernels. A capture has both of them, or an error and neither.
+#[test]
+fn an_operation_of_two_kernels_is_captured_whole_or_not_at_all() -> warpsmith::Result<()> {
+    let Some(context) = own_context() else { return Ok(()) };
+    let device = device(&context, false);
+    let (rows, width) = (6, 40);
+    let x: Vec<f32> = (0..rows * width).map(|i| (i as f32 - 100.0) / 50.0).collect();
+    let input = device.upload(&x)?;
+    let mut grad_input = device.upload(&vec![7.0_f32; rows * width])?;
+    let mut grad_bias = device.upload(&vec![7.0_f32; width])?;
+    let mut workspace = device.alloc::<u8>(gelu::backward_workspace_bytes([rows, width], DType::F32))?;
+    let bias = device.upload(&vec![0.5_f32; width])?;
+    let mut backward = |grad_input: &mut CudaSlice<f32>, grad_bias: Option<&mut CudaSlice<f32>>| {
+        let bytes = workspace.len();
+        let tensors = gelu::Backward {
+            grad_output: input.view([rows, width])?,
+            input: input.view([rows, width])?,
+            bias: Some(bias.view([width])?),
+            grad_input: grad_input.view_mut([rows, width])?,
+            grad_bias: grad_bias.map(|grad_bias| grad_bias.view_mut([width])).transpose()?,
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        gelu::backward(&device, tensors, Form::Erf)
+    };
+
+    // Without the bias's gradient it is one kernel, which is loaded from now on.
+    backward(&mut grad_input, None)?;
+    device.stream().memcpy_htod(&vec![7.0; rows * width], &mut grad_input).expect("an upload");
+    begin(device.stream());
+    let captured = backward(&mut grad_input, Some(&mut grad_bias));
+    assert!(matches!(captured, Err(Error::NotPreloaded { .. })), "{captured:?}");
+    end(device.stream()).launch().expect("a replay of nothing");
+    let untouched = |slice| device.download(slice).map(|values| values.iter().all(|&value| value == 7.0));
+    assert!(untouched(&grad_input)? && untouched(&grad_bias)?, "half of the operation was captured");
+
+    backward(&mut grad_input, Some(&mut grad_bias))?;
+    let expected = (device.download(&grad_input)?, device.download(&grad_bias)?);
+    assert!(expected.0.iter().chain(&expected.1).all(|&value| value != 7.0), "the operation writes everything");
+    device.stream().memcpy_htod(&vec![7.0; rows * width], &mut grad_input).expect("an upload");
+    device.stream().memcpy_htod(&vec![7.0; width], &mut grad_bias).expect("an upload");
+    begin(device.stream());
+    backward(&mut grad_input, Some(&mut grad_bias))?;
+    end(device.stream()).launch().expect("a replay");
+    assert_eq!((device.download(&grad_input)?, device.download(&grad_bias)?), expected);
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 mod scale;
 
 use scale::{IMAGE, PTX, SCALE, SM_80, SM_90A, ScaleParams, gpu, scale, scale_by};
-use warpsmith::device::{ComputeCapability, CubinImage, Image, Kernel, LaunchShape, PtxImage, Queue};
+use warpsmith::device::{ComputeCapability, CubinImage, Image, Kernel, LaunchShape, LoadedKernel, PtxImage, Queue};
 use warpsmith::emulator::{DeviceModel, FaultKind};
 use warpsmith::{Args, Buffer, CudaDevice, Device, EmulatedDevice, Error, Result};
 
@@ -270,6 +270,18 @@ fn launches_are_counted_until_the_counts_are_taken() -> Result<()> {
     assert_eq!((counters.global_load_bytes, counters.global_store_bytes), (800, 800));
     assert_eq!((counters.global_load_sectors, counters.global_store_sectors), (26, 26));
     assert_eq!(device.take_counters(), Default::default());
+    Ok(())
+}
+
+#[test]
+fn a_device_names_the_kernels_that_it_has_loaded() -> Result<()> {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    assert_eq!(device.loaded_kernels(), []);
+    let loaded = LoadedKernel { kernel: "scale", image: "scale", ptx: PTX };
+    device.preload(&SCALE)?;
+    assert_eq!(device.loaded_kernels(), [loaded]);
+    assert_eq!(launch_in_shape(&device, &SCALE, LaunchShape::linear(1, 32)), Ok(()));
+    assert_eq!(device.loaded_kernels(), [loaded]);
     Ok(())
 }
 

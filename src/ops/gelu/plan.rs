@@ -89,6 +89,8 @@ impl BackwardPlan {
     /// # Errors
     /// Those of loading and launching a kernel.
     pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
+        // Where the second kernel cannot be loaded, the first has not been queued either.
+        self.preload(queue)?;
         // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise.
         match &self.0 {
             BackwardLaunch::Plain(launch) => unsafe { launch.queue(queue) },
