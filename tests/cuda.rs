@@ -1,11 +1,13 @@
 //! What is particular to CUDA: memory of other crates, contexts, captured streams, raw streams, images that the driver
 //! refuses. Runs on a GPU, or over the drop-in driver; without either each test says that it did not run.
 
+mod common;
 mod scale;
 
 use std::sync::Arc;
 
-use scale::{IMAGE, ONE_BLOCK, PTX, SCALE, SM_75, SM_80, ScaleParams, gpu, scale_by};
+use common::devices::cuda;
+use scale::{IMAGE, ONE_BLOCK, PTX, SCALE, SM_75, SM_80, ScaleParams, scale_by};
 use warpsmith::cudarc::driver::sys::{self, CUgraphInstantiate_flags, CUstreamCaptureMode, CUstreamCaptureStatus};
 use warpsmith::cudarc::driver::{CudaContext, CudaSlice, CudaStream, DevicePtr, DeviceSlice, SyncOnDrop, result};
 use warpsmith::device::{Image, Kernel, PtxImage};
@@ -24,7 +26,7 @@ fn double(
 
 /// The primary context of the GPU, where there is one.
 fn context() -> Option<Arc<CudaContext>> {
-    gpu().map(|device| device.stream().context().clone())
+    cuda().map(|device| device.stream().context().clone())
 }
 
 /// A new stream of a context, tracked by events or not, and its device.
@@ -44,10 +46,14 @@ fn end(stream: &Arc<CudaStream>) -> warpsmith::cudarc::driver::CudaGraph {
     stream.end_capture(CUgraphInstantiate_flags(0)).expect("the capture is valid").expect("a graph")
 }
 
+/// A context of its own on a GPU that is known to be there.
+fn another_context() -> Arc<CudaContext> {
+    CudaContext::new_non_primary(0, 0).expect("another context")
+}
+
 /// A context of its own, so that turning off its event tracking concerns no other test.
 fn own_context() -> Option<Arc<CudaContext>> {
-    context()?;
-    Some(CudaContext::new_non_primary(0, 0).expect("a second context"))
+    context().map(|_| another_context())
 }
 
 #[test]
@@ -86,8 +92,8 @@ fn memory_of_other_crates_is_borrowed() -> warpsmith::Result<()> {
 
 #[test]
 fn another_context_is_a_mismatch() -> warpsmith::Result<()> {
-    let (Some(here), Some(there)) = (context(), own_context()) else { return Ok(()) };
-    let (here, there) = (device(&here, true), device(&there, true));
+    let Some(here) = context() else { return Ok(()) };
+    let (here, there) = (device(&here, true), device(&another_context(), true));
     let x = here.upload(&[1.0_f32; 4])?;
     let mut y = here.upload(&[7.0_f32; 4])?;
     let foreign = there.upload(&[1.0_f32; 4])?;
@@ -103,8 +109,8 @@ fn another_context_is_a_mismatch() -> warpsmith::Result<()> {
 /// Kernels belong to the process: the second context needs no loading of its own to run one.
 #[test]
 fn one_kernel_runs_in_two_contexts() -> warpsmith::Result<()> {
-    let (Some(first), Some(second)) = (context(), own_context()) else { return Ok(()) };
-    for context in [first, second] {
+    let Some(first) = context() else { return Ok(()) };
+    for context in [first, another_context()] {
         let device = device(&context, true);
         let x = device.upload(&[1.5_f32; 4])?;
         let mut y = device.alloc(4)?;
@@ -225,7 +231,8 @@ fn an_operation_of_two_kernels_is_captured_whole_or_not_at_all() -> warpsmith::R
 
 #[test]
 fn a_raw_stream_leaves_the_host_its_context() -> warpsmith::Result<()> {
-    let (Some(of_stream), Some(of_host)) = (own_context(), own_context()) else { return Ok(()) };
+    let Some(of_stream) = own_context() else { return Ok(()) };
+    let of_host = another_context();
     let device = device(&of_stream, false);
     let (x, y) = (device.upload(&[1.5_f32; 4])?, device.upload(&[0.0_f32; 4])?);
     let address = |slice: &CudaSlice<f32>| slice.device_ptr(device.stream()).0;

@@ -1,9 +1,11 @@
 //! What every device promises, shown with one small kernel in hand-written PTX: buffers and views, the choice of an
 //! image, limits, and the error for each thing that can be wrong.
 
+mod common;
 mod scale;
 
-use scale::{IMAGE, PTX, SCALE, SM_80, SM_90A, ScaleParams, gpu, scale, scale_by};
+use common::devices::{Body, on_every_device};
+use scale::{IMAGE, PTX, SCALE, SM_80, SM_90A, ScaleParams, scale, scale_by};
 use warpsmith::device::{ComputeCapability, CubinImage, Image, Kernel, LaunchShape, LoadedKernel, PtxImage, Queue};
 use warpsmith::emulator::{DeviceModel, FaultKind};
 use warpsmith::{Args, Buffer, CudaDevice, Device, EmulatedDevice, Error, Result};
@@ -44,17 +46,17 @@ fn kernels_see_the_addresses_of_views<D: Device>(device: &D) -> Result<()> {
 }
 
 #[test]
-fn buffers_and_views_work_on_every_device() -> Result<()> {
-    for model in DeviceModel::ALL {
-        let device = EmulatedDevice::new(model);
-        buffers_hold_what_was_uploaded(&device)?;
-        kernels_see_the_addresses_of_views(&device)?;
+fn buffers_and_views_work_on_every_device() {
+    struct BuffersAndViews;
+
+    impl Body for BuffersAndViews {
+        fn run<D: Device>(&self, device: &D, name: &str) {
+            buffers_hold_what_was_uploaded(device).unwrap_or_else(|error| panic!("{name}: {error}"));
+            kernels_see_the_addresses_of_views(device).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
     }
-    if let Some(device) = gpu() {
-        buffers_hold_what_was_uploaded(&device)?;
-        kernels_see_the_addresses_of_views(&device)?;
-    }
-    Ok(())
+
+    on_every_device(&BuffersAndViews);
 }
 
 /// Without a driver cudarc panics, in its functions and when it formats its errors. Nothing here may.
