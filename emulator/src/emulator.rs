@@ -107,6 +107,12 @@ impl Emulator {
             self.global.write(address, &variable.initial)?;
             addresses.push(address);
         }
+        for (variable, address) in module.variables.iter().zip(&addresses) {
+            for pointer in &variable.references {
+                let value = addresses[pointer.to].wrapping_add_signed(pointer.addend).to_le_bytes();
+                self.global.write(address + pointer.offset, &value[..pointer.size.min(8) as usize])?;
+            }
+        }
         modules.insert(module.id, addresses.clone());
         Ok(addresses)
     }

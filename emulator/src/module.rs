@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::ast::{Reference, Variable};
 use crate::decode::{Linker, variables};
 use crate::error::LoadError;
 use crate::isa::Isa;
@@ -29,7 +30,44 @@ pub(crate) struct GlobalVariable {
     pub name: String,
     pub size: u64,
     pub initial: Vec<u8>,
+    pub references: Vec<Pointer>,
     pub read_only: bool,
+}
+
+/// An address in an initial value.
+pub(crate) struct Pointer {
+    /// Where it stands in its variable, and its bytes.
+    pub offset: u64,
+    pub size: u64,
+    /// The variable that it points to, and how far beyond its beginning.
+    pub to: usize,
+    pub addend: i64,
+}
+
+impl GlobalVariable {
+    /// From its declaration, given the names of all such variables.
+    fn new(variable: &Variable, names: &[&str]) -> Result<Self, LoadError> {
+        let pointer = |reference: &Reference| {
+            let to = names.iter().position(|name| *name == reference.symbol).ok_or_else(|| {
+                let what = "whose address is not known at load";
+                LoadError::new(1, format!("`{}` is initialised with `{}`, {what}", variable.name, reference.symbol))
+            })?;
+            Ok(Pointer { offset: reference.offset, size: reference.size, to, addend: reference.addend })
+        };
+        Ok(Self {
+            name: variable.name.clone(),
+            size: variable.size,
+            initial: variable.initial.clone(),
+            references: variable.references.iter().map(pointer).collect::<Result<_, _>>()?,
+            read_only: variable.space == "const",
+        })
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module").field("target", &self.target).field("kernels", &self.kernels).finish_non_exhaustive()
+    }
 }
 
 impl Module {
@@ -56,16 +94,12 @@ impl Module {
     pub(crate) fn load_for(ptx: &str, isa: Isa) -> Result<Self, LoadError> {
         static MODULES: AtomicU64 = AtomicU64::new(0);
         let ast = parse(ptx)?;
-        let variables = variables(&ast).map(|variable| GlobalVariable {
-            name: variable.name.clone(),
-            size: variable.size,
-            initial: variable.initial.clone(),
-            read_only: variable.space == "const",
-        });
+        let names: Vec<&str> = variables(&ast).map(|variable| variable.name.as_str()).collect();
+        let variables = variables(&ast).map(|variable| GlobalVariable::new(variable, &names));
         let shared = Arc::new(Shared {
             id: MODULES.fetch_add(1, Relaxed),
             target: ast.target.clone(),
-            variables: variables.collect(),
+            variables: variables.collect::<Result<_, _>>()?,
         });
         let linker = Linker { module: &ast, isa };
         let (mut kernels, mut refused) = (Vec::new(), Vec::new());

@@ -85,7 +85,7 @@ pub(crate) fn special(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
     let [to, a] = operands(instruction)?;
     if ty == Type::F64 {
         let (d, a) = (decoder.dest64(to)?, decoder.source64(a, ty)?);
-        return double(decoder, opcode, rounding, d, a);
+        return double(decoder, (opcode, rounding, flush), d, a);
     }
     let (d, a) = (decoder.dest32(to, ty)?, decoder.source32(a, ty)?);
     match (opcode, ty, rounding) {
@@ -166,14 +166,19 @@ fn halves(decoder: &mut Decoder<'_>, d: R32, a: R32, f: impl Fn(u16, Perturbatio
     );
 }
 
-fn double(decoder: &mut Decoder<'_>, opcode: &str, rounding: Option<Rounding>, d: R64, a: R64) -> Result {
-    match (opcode, rounding) {
-        ("rcp", Some(rounding)) => decoder.rare1(d, a, move |x| arith::rcp_f64(f64::from_bits(x), rounding).to_bits()),
-        ("sqrt", Some(rounding)) => {
+fn double(decoder: &mut Decoder<'_>, form: (&str, Option<Rounding>, bool), d: R64, a: R64) -> Result {
+    match form {
+        ("rcp", Some(rounding), false) => {
+            decoder.rare1(d, a, move |x| arith::rcp_f64(f64::from_bits(x), rounding).to_bits())
+        }
+        ("sqrt", Some(rounding), false) => {
             decoder.rare1(d, a, move |x| arith::sqrt_f64(f64::from_bits(x), rounding).to_bits())
         }
-        ("rcp", None) => approximate_rare(decoder, d, a, |x, p| approx::rcp_f64(f64::from_bits(x), p).to_bits()),
-        ("rsqrt", None) => approximate_rare(decoder, d, a, |x, p| approx::rsqrt_f64(f64::from_bits(x), p).to_bits()),
+        ("rcp", None, true) => approximate_rare(decoder, d, a, |x, p| approx::rcp_f64(f64::from_bits(x), p).to_bits()),
+        ("rsqrt", None, true) => {
+            approximate_rare(decoder, d, a, |x, p| approx::rsqrt_high_word(f64::from_bits(x), p).to_bits())
+        }
+        ("rsqrt", None, false) => decoder.rare1(d, a, |x| approx::rsqrt_f64(f64::from_bits(x)).to_bits()),
         _ => return Err("this type and rounding".to_owned()),
     }
     Ok(())

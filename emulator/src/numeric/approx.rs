@@ -4,9 +4,9 @@
 //! returned one, so the drawn error leaves room for the rounding to `f32`. Results that the ISA's tables of special values fix,
 //! such as 2^0 = 1, do not err. `.ftz` flushes a subnormal operand and a subnormal result to a zero of its sign.
 
-use super::convert::{canonical, ftz};
+use super::convert::{canonical, canonical_f64, ftz};
 use super::half16::{self, Half};
-use super::{NAN_F32, NAN_F64, Perturbation, elementary, narrow};
+use super::{NAN_F32, Perturbation, elementary, narrow};
 
 /// Tells operations apart where errors are drawn.
 mod operation {
@@ -68,8 +68,7 @@ pub(crate) fn ex2(x: f32, ftz: bool, p: Perturbation) -> f32 {
     let zero_or_subnormal = x.abs() < f32::MIN_POSITIVE;
     let error = bound(1.0 / (1u64 << 22) as f64, ROUNDING);
     let y = if zero_or_subnormal { 1.0 } else { relative(y, error, p, operation::EX2, x.to_bits().into()) };
-    let result = flush(y as f32, ftz);
-    if x.is_nan() { NAN_F32 } else { result }
+    canonical(if x.is_nan() { x } else { flush(y as f32, ftz) })
 }
 
 /// `lg2.approx.f32`: log2(x). Absolute error at most 2^-22 for x between 1/2 and 2, relative error at most 2^-22 elsewhere.
@@ -250,9 +249,16 @@ pub(crate) fn rcp_f64(x: f64, p: Perturbation) -> f64 {
     high_word_result(1.0 / x, x, operation::RCP, p)
 }
 
+/// `rsqrt.approx.f64`, which `rsqrt(double)` of CUDA C++ becomes with a documented error of 1 unit in the last place. It is not
+/// perturbed: two roundings leave no more than that.
+#[inline(always)]
+pub(crate) fn rsqrt_f64(x: f64) -> f64 {
+    canonical_f64(1.0 / x.sqrt())
+}
+
 /// `rsqrt.approx.ftz.f64`: 1 / sqrt(x) from and to the high word, as [`rcp_f64`].
 #[inline(always)]
-pub(crate) fn rsqrt_f64(x: f64, p: Perturbation) -> f64 {
+pub(crate) fn rsqrt_high_word(x: f64, p: Perturbation) -> f64 {
     let x = if x.is_nan() { x } else { high_word(x) };
     high_word_result(1.0 / x.sqrt(), x, operation::RSQRT, p)
 }
@@ -260,6 +266,5 @@ pub(crate) fn rsqrt_f64(x: f64, p: Perturbation) -> f64 {
 #[inline(always)]
 fn high_word_result(y: f64, x: f64, operation: u32, p: Perturbation) -> f64 {
     let erring = relative(y, 1.0 / (1u64 << 21) as f64, p, operation, x.to_bits());
-    let result = high_word(if y.is_finite() { erring } else { y });
-    if y.is_nan() { NAN_F64 } else { result }
+    canonical_f64(if y.is_finite() { high_word(erring) } else { y })
 }

@@ -193,7 +193,7 @@ fn select(a: f32, b: f32, mode: Minmax, first: impl Fn(f32, f32) -> bool) -> f32
     };
     let signed = if mode.xorsign_abs { f32::from_bits(number.to_bits() | sign) } else { number };
     let is_nan = if mode.nan { a.is_nan() | b.is_nan() } else { a.is_nan() & b.is_nan() };
-    if is_nan { NAN_F32 } else { signed }
+    f32::from_bits(if is_nan { NAN_F32.to_bits() } else { signed.to_bits() })
 }
 
 /// `min.f32`.

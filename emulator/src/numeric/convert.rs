@@ -51,16 +51,19 @@ pub(crate) fn saturate_f64(x: f64) -> f64 {
     if low < 1.0 { low } else { 1.0 }
 }
 
-/// A NaN made canonical, other values as they are.
+/// A NaN made canonical, other values as they are. The choice is between integers: between floats the compiler may take one NaN for
+/// another, and drop the choice.
 #[inline(always)]
 pub(crate) fn canonical(x: f32) -> f32 {
-    if x.is_nan() { NAN_F32 } else { x }
+    let bits = x.to_bits();
+    f32::from_bits(if bits & 0x7fff_ffff > 0x7f80_0000 { NAN_F32.to_bits() } else { bits })
 }
 
-/// A NaN made canonical, other values as they are.
+/// As [`canonical`].
 #[inline(always)]
 pub(crate) fn canonical_f64(x: f64) -> f64 {
-    if x.is_nan() { NAN_F64 } else { x }
+    let bits = x.to_bits();
+    f64::from_bits(if bits & (u64::MAX >> 1) > 0x7ff0 << 48 { NAN_F64.to_bits() } else { bits })
 }
 
 /// `cvt.f32.f16`, exact.

@@ -118,7 +118,7 @@ pub(crate) fn f64_to_f32(x: f64, rounding: Rounding) -> f32 {
         Rounding::Up if !negative => bits.wrapping_add(u32::from(magnitude_fell)),
         Rounding::Down | Rounding::Up => bits.wrapping_sub(u32::from(magnitude_grew)),
     };
-    if x.is_nan() { NAN_F32 } else { f32::from_bits(adjusted) }
+    f32::from_bits(if x.is_nan() { NAN_F32.to_bits() } else { adjusted })
 }
 
 /// An `f64` rounded to odd as an `f32`: never to infinity, never a non-zero value to zero.

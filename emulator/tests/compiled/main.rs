@@ -1,5 +1,0 @@
-//! Kernels as nvcc 13 compiles them for sm_80: the .cu files beside the PTX in `tests/ptx` are their sources.
-
-mod common;
-mod gemm;
-mod reductions;

@@ -1,0 +1,125 @@
+//! Atomic operations (PTX ISA, `atom`, `red`).
+
+mod common;
+use common::*;
+
+/// One lane: `atom` on the word at `out`, which starts as `start`; returns the old value and what stands there then.
+fn atom32(operation: &str, start: u32, operands: &str) -> (u32, u32) {
+    let body = format!(
+        "mov.u32 t0, {start};\nst.global.u32 [out], t0;\natom.{operation} d, [out], {operands};\nst.global.u32 [out+4], d;"
+    );
+    let output = run(&body, &Setup::block(1), &[0], 2);
+    (output[1], output[0])
+}
+
+fn atom64(operation: &str, start: u64, operands: &str) -> (u64, u64) {
+    let body = format!(
+        "mov.u64 T0, {start};\nst.global.u64 [out], T0;\natom.{operation} D, [out], {operands};\nst.global.u64 [out+8], D;"
+    );
+    let output = run(&body, &Setup::block(1), &[0], 4);
+    let word = |at: usize| u64::from(output[at]) | u64::from(output[at + 1]) << 32;
+    (word(2), word(0))
+}
+
+#[test]
+fn integer_operations() {
+    const ONES: u32 = u32::MAX;
+    assert_eq!(atom32("global.add.u32", 5, "7"), (5, 12));
+    assert_eq!(atom32("global.add.s32", 5, "-7"), (5, 2u32.wrapping_neg()));
+    assert_eq!(atom32("global.exch.b32", 5, "7"), (5, 7));
+    assert_eq!(atom32("global.cas.b32", 5, "5, 9"), (5, 9));
+    assert_eq!(atom32("global.cas.b32", 5, "6, 9"), (5, 5));
+    assert_eq!(atom32("global.and.b32", 0b1100, "10"), (0b1100, 0b1000));
+    assert_eq!(atom32("global.or.b32", 0b1100, "10"), (0b1100, 0b1110));
+    assert_eq!(atom32("global.xor.b32", 0b1100, "10"), (0b1100, 0b0110));
+    assert_eq!(atom32("global.min.s32", ONES, "1"), (ONES, ONES));
+    assert_eq!(atom32("global.min.u32", ONES, "1"), (ONES, 1));
+    assert_eq!(atom32("global.max.s32", ONES, "1"), (ONES, 1));
+    assert_eq!(atom32("global.max.u32", ONES, "1"), (ONES, ONES));
+    // inc wraps to 0 at the operand, dec to the operand at 0 and beyond it.
+    assert_eq!(
+        (atom32("global.inc.u32", 3, "4").1, atom32("global.inc.u32", 4, "4").1, atom32("global.inc.u32", 9, "4").1),
+        (4, 0, 0)
+    );
+    assert_eq!(
+        (atom32("global.dec.u32", 3, "4").1, atom32("global.dec.u32", 0, "4").1, atom32("global.dec.u32", 9, "4").1),
+        (2, 4, 4)
+    );
+    assert_eq!(atom64("global.add.u64", 1 << 40, "1"), (1 << 40, (1 << 40) + 1));
+    assert_eq!(atom64("global.cas.b64", 5, "5, 9"), (5, 9));
+    assert_eq!(atom64("global.exch.b64", 5, "9"), (5, 9));
+    assert_eq!(atom64("global.min.s64", u64::MAX, "1"), (u64::MAX, u64::MAX));
+    assert_eq!(atom64("global.max.u64", 3, "4"), (3, 4));
+    assert_eq!(atom64("global.or.b64", 1 << 40, "1"), (1 << 40, (1 << 40) | 1));
+}
+
+#[test]
+fn qualifiers_and_generic_addresses() {
+    for operation in [
+        "add.u32",
+        "relaxed.gpu.global.add.u32",
+        "acq_rel.sys.global.add.u32",
+        "acquire.cta.global.add.u32",
+        "release.gpu.add.u32",
+        "global.gpu.add.u32",
+    ] {
+        assert_eq!(atom32(operation, 5, "7"), (5, 12), "{operation}");
+    }
+}
+
+#[test]
+fn float_operations() {
+    assert_eq!(atom32("global.add.f32", bits(1.5), "0f40000000"), (bits(1.5), bits(3.5)));
+    let result = atom64("global.add.f64", 1.5f64.to_bits(), "0d4000000000000000");
+    assert_eq!(result, (1.5f64.to_bits(), 3.5f64.to_bits()));
+    // Packed: 1 + 2 and 2 + 3 in f16, 1 + 1 and 2 + 1 in bf16.
+    let packed = |ty: &str, start: u32, operand: u32| {
+        let body = format!(
+            "mov.b32 t0, {start};\nst.global.b32 [out], t0;\nmov.b32 t1, {operand};\natom.global.add.noftz.{ty} d, [out], t1;\nst.global.b32 [out+4], d;"
+        );
+        run(&body, &Setup::block(1), &[0], 2)
+    };
+    assert_eq!(packed("f16x2", 0x3c00_4000, 0x4000_4200), [0x4200_4500, 0x3c00_4000]);
+    assert_eq!(packed("bf16x2", 0x3f80_4000, 0x3f80_3f80), [0x4000_4040, 0x3f80_4000]);
+    // One half of a word: its neighbour stays.
+    let body = "mov.b32 t0, 0x3c007777;\nst.global.b32 [out], t0;\nmov.b16 ha, 0x4000;\natom.global.add.noftz.f16 hd, [out+2], ha;\n\
+                cvt.u32.u16 d, hd;\nst.global.b32 [out+4], d;";
+    assert_eq!(run(body, &Setup::block(1), &[0], 2), [0x4200_7777, 0x3c00]);
+    let body = "mov.b32 t0, 0x12347777;\nst.global.b32 [out], t0;\nmov.b16 ha, 0x1234;\nmov.b16 hb, 9;\natom.global.cas.b16 hd, [out+2], ha, hb;\n\
+                cvt.u32.u16 d, hd;\nst.global.b32 [out+4], d;";
+    assert_eq!(run(body, &Setup::block(1), &[0], 2), [0x0009_7777, 0x1234]);
+}
+
+#[test]
+fn reductions_without_a_result() {
+    let body = "mov.u32 t0, 5;\nst.global.u32 [out], t0;\nred.global.add.u32 [out], 7;\nred.relaxed.gpu.global.max.s32 [out], -3;\nred.global.xor.b32 [out], 1;\n\
+                mov.f32 t1, 0f3f800000;\nst.global.f32 [out+4], t1;\nred.global.add.f32 [out+4], 0f3f800000;";
+    assert_eq!(run(body, &Setup::block(1), &[0], 2), [13, bits(2.0)]);
+}
+
+#[test]
+fn every_thread_of_every_block_counts_once() {
+    // Each thread draws a ticket and marks it; all tickets are drawn, none twice.
+    let body = "atom.global.add.u32 d, [in], 1;\nmul.wide.u32 T0, d, 4;\nadd.u64 out, out, T0;\natom.global.add.u32 e, [out], 1;";
+    let mut setup = Setup::block(96);
+    setup.grid = 5;
+    assert_eq!(run(body, &setup, &[0], 480), vec![0; 480]);
+}
+
+#[test]
+fn shared_counters_under_contention() {
+    let body = ".shared .b32 s[2];\nmov.u32 t0, %tid.x;\nsetp.eq.u32 p, t0, 0;\n@p st.shared.v2.u32 [s], {0, 0};\nbar.sync 0;\n\
+                atom.shared.add.u32 a, [s], t0;\nred.shared.max.u32 [s+4], t0;\nbar.sync 0;\nld.shared.u32 d, [s];\nld.shared.u32 e, [s+4];\n\
+                @p st.global.v2.u32 [out], {d, e};";
+    assert_eq!(run(body, &Setup::block(256), &[0], 2), [255 * 128, 255]);
+}
+
+#[test]
+fn a_lock_by_compare_and_swap() {
+    // Lane 0 of each of 8 warps adds to a plain word under a lock.
+    let body = ".shared .b32 s[2];\nmov.u32 t0, %tid.x;\nsetp.eq.u32 p, t0, 0;\n@p st.shared.v2.u32 [s], {0, 0};\nbar.sync 0;\n\
+                and.b32 t1, t0, 31;\nsetp.ne.u32 q, t1, 0;\n@q bra done;\nspin:\natom.acquire.cta.shared.cas.b32 a, [s], 0, 1;\nsetp.ne.u32 r, a, 0;\n@r bra spin;\n\
+                ld.shared.u32 b, [s+4];\nadd.u32 b, b, 1;\nst.shared.u32 [s+4], b;\natom.release.cta.shared.exch.b32 a, [s], 0;\ndone:\nbar.sync 0;\n\
+                ld.shared.u32 d, [s+4];\n@p st.global.u32 [out], d;";
+    assert_eq!(run(body, &Setup::block(256), &[0], 1), [8]);
+}

@@ -1,0 +1,117 @@
+//! Barriers (PTX ISA, `bar`, `barrier`, `bar.warp.sync`, `membar`, `fence`).
+
+mod common;
+use common::*;
+use ptx_emulator::{FaultKind, LaunchError, Schedule};
+
+const SCHEDULES: [Schedule; 3] = [Schedule::RoundRobin, Schedule::Random, Schedule::Greedy];
+
+/// Runs a body over 128 threads under every schedule; lane addresses are prepared in `out`, the thread's number is `t0`.
+fn threads(body: &str) -> Vec<Vec<u32>> {
+    let body = format!("mov.u32 t0, %tid.x;\nmul.wide.u32 T0, t0, 4;\nadd.u64 out, out, T0;\n{body}");
+    let run_under = |schedule| {
+        let mut setup = Setup::block(128);
+        setup.config.schedule = schedule;
+        run(&body, &setup, &[0], 128)
+    };
+    SCHEDULES.into_iter().map(run_under).collect()
+}
+
+const REVERSE: &str = ".shared .b32 s[128];\nshl.b32 t1, t0, 2;\nmov.u32 t2, s;\nadd.u32 t3, t2, t1;\nst.shared.u32 [t3], t0;\n\
+                       WAIT\nsub.u32 t4, 508, t1;\nadd.u32 t4, t4, t2;\nld.shared.u32 d, [t4];\nst.global.u32 [out], d;";
+
+#[test]
+fn every_spelling_of_a_full_barrier_orders_shared_memory() {
+    for wait in [
+        "bar.sync 0;",
+        "barrier.sync 0;",
+        "barrier.sync.aligned 3;",
+        "bar.sync 5, 128;",
+        "bar.cta.sync 1;",
+        "mov.u32 t5, 7;\nbar.sync t5;",
+    ] {
+        for output in threads(&REVERSE.replace("WAIT", wait)) {
+            assert_eq!(output, (0..128).rev().collect::<Vec<u32>>(), "{wait}");
+        }
+    }
+}
+
+#[test]
+fn a_barrier_for_one_warp_leaves_a_race() {
+    let body = REVERSE.replace("WAIT", "bar.warp.sync 0xffffffff;");
+    let ptx = module("", &format!("mov.u32 t0, %tid.x;\nmul.wide.u32 T0, t0, 4;\nadd.u64 out, out, T0;\n{body}"));
+    match launch(&ptx, &Setup::block(128), &[0], 128) {
+        Err(LaunchError::Faults(faults)) => {
+            assert!(
+                faults
+                    .faults
+                    .iter()
+                    .all(|f| matches!(f.kind, FaultKind::Race { .. } | FaultKind::Uninitialised { .. })),
+                "{faults:?}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn warp_barriers_order_the_lanes_of_a_warp() {
+    // Within a warp: lane l reads what lane 31 - l wrote.
+    let body = ".shared .b32 s[128];\nshl.b32 t1, t0, 2;\nmov.u32 t2, s;\nadd.u32 t3, t2, t1;\nst.shared.u32 [t3], t0;\nbar.warp.sync -1;\n\
+                xor.b32 t4, t0, 31;\nshl.b32 t4, t4, 2;\nadd.u32 t4, t4, t2;\nld.shared.u32 d, [t4];\nst.global.u32 [out], d;";
+    for output in threads(body) {
+        assert_eq!(output, (0..128).map(|t| t ^ 31).collect::<Vec<u32>>());
+    }
+}
+
+#[test]
+fn producers_arrive_and_consumers_wait() {
+    // The first two warps fill and arrive at barrier 1; the last two wait there, for all 128 threads.
+    let body = ".shared .b32 s[64];\nsetp.lt.u32 p, t0, 64;\nmov.u32 t2, s;\nand.b32 t1, t0, 63;\nshl.b32 t1, t1, 2;\nadd.u32 t3, t2, t1;\n\
+                @!p bra consume;\nmul.lo.u32 d, t0, 3;\nst.shared.u32 [t3], d;\nbar.arrive 1, 128;\nbra done;\n\
+                consume:\nbar.sync 1, 128;\nld.shared.u32 d, [t3];\ndone:\nst.global.u32 [out], d;";
+    for output in threads(body) {
+        assert_eq!(output, (0..128).map(|t| 3 * (t % 64)).collect::<Vec<u32>>());
+    }
+}
+
+#[test]
+fn reductions_over_a_barrier() {
+    let body = "setp.lt.u32 q, t0, 50;\nbar.red.popc.u32 d, 0, q;\nbar.red.and.pred p, 0, q;\nselp.u32 t1, 1000, 0, p;\nadd.u32 d, d, t1;\n\
+                bar.red.or.pred p, 0, q;\nselp.u32 t1, 2000, 0, p;\nadd.u32 d, d, t1;\nbarrier.cta.red.popc.aligned.u32 t1, 2, !q;\n\
+                mad.lo.u32 d, t1, 10000, d;\nst.global.u32 [out], d;";
+    for output in threads(body) {
+        assert_eq!(output, vec![780_000 + 2050; 128]);
+    }
+}
+
+#[test]
+fn named_barriers_are_independent_and_reusable() {
+    // Each pair of warps meets ten times at a barrier of its own and counts up together.
+    let body = ".shared .b32 s[2];\nshr.u32 t1, t0, 6;\nadd.u32 t2, t1, 1;\nmov.u32 t3, s;\nshl.b32 t4, t1, 2;\nadd.u32 t3, t3, t4;\n\
+                and.b32 t5, t0, 63;\nsetp.eq.u32 p, t5, 0;\n@p st.shared.u32 [t3], 0;\nmov.u32 t6, 0;\nloop:\nbar.sync t2, 64;\n\
+                @p ld.shared.u32 t7, [t3];\n@p add.u32 t7, t7, 1;\n@p st.shared.u32 [t3], t7;\nbar.sync t2, 64;\nadd.u32 t6, t6, 1;\nsetp.lt.u32 q, t6, 10;\n\
+                @q bra loop;\nld.shared.u32 d, [t3];\nst.global.u32 [out], d;";
+    for output in threads(body) {
+        assert_eq!(output, vec![10; 128]);
+    }
+}
+
+#[test]
+fn fences_are_accepted() {
+    let body = "membar.cta;\nmembar.gl;\nmembar.sys;\nfence.sc.cta;\nfence.acq_rel.gpu;\nfence.acq_rel.sys;\nst.global.u32 [out], t0;";
+    for output in threads(body) {
+        assert_eq!(output, (0..128).collect::<Vec<u32>>());
+    }
+}
+
+#[test]
+fn a_barrier_that_nobody_else_reaches_is_reported() {
+    let body = "mov.u32 t0, %tid.x;\nsetp.lt.u32 p, t0, 32;\n@p bar.sync 0;\n@!p bar.sync 1;\n";
+    match launch(&module("", body), &Setup::block(64), &[0], 1) {
+        Err(LaunchError::Faults(faults)) => {
+            assert!(matches!(faults.faults[0].kind, FaultKind::Deadlock { .. }), "{faults:?}")
+        }
+        other => panic!("{other:?}"),
+    }
+}

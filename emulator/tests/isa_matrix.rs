@@ -1,0 +1,364 @@
+//! Matrix instructions (PTX ISA, "Warp-Level Matrix Instructions": `ldmatrix`, `stmatrix`, `movmatrix`, `mma`). Fragments are placed and read by the
+//! index formulas of that section, and one-hot matrices tell every element of a fragment from every other.
+
+mod common;
+use common::*;
+
+/// Runs a body in one warp; lane `l` finds its `per` input words at `in` and stores `per_out` words at `out`.
+fn in_warp(body: &str, input: &[u32], per: usize, per_out: usize) -> Vec<u32> {
+    let body = format!(
+        ".shared .align 16 .b8 s[1024];\nmov.u32 t0, %tid.x;\nmov.u32 t1, s;\nmul.wide.u32 T0, t0, {};\nadd.u64 in, in, T0;\n\
+         mul.wide.u32 T0, t0, {};\nadd.u64 out, out, T0;\n{body}",
+        4 * per,
+        4 * per_out
+    );
+    run(&body, &Setup::block(32), input, 32 * per_out)
+}
+
+/// Four 8x8 matrices of 16-bit numbers in shared memory, written by lanes of 32 bytes: matrix m, row r is row 8m + r of 16 bytes, and its
+/// column c holds 64m + 8r + c.
+const FILL: &str = "shl.b32 t2, t0, 4;\nadd.u32 t3, t1, t2;\nld.global.v4.u32 {a, b, c, e}, [in];\nst.shared.v4.u32 [t3], {a, b, c, e};\nbar.sync 0;\n";
+
+fn numbered() -> Vec<u32> {
+    (0..128).map(|word| 2 * word | (2 * word + 1) << 16).collect()
+}
+
+#[test]
+fn ldmatrix_gives_each_lane_a_pair_of_each_matrix() {
+    let element = |matrix: u32, row: u32, column: u32| 64 * matrix + 8 * row + column;
+    for (count, list) in [(1, "{a}"), (2, "{a, b}"), (4, "{a, b, c, e}")] {
+        for trans in [false, true] {
+            // Lane l holds the address of row l.
+            let modifier = if trans { ".trans" } else { "" };
+            let body = format!(
+                "{FILL}mov.u32 a, 0;\nmov.u32 b, 0;\nmov.u32 c, 0;\nmov.u32 e, 0;\nldmatrix.sync.aligned.m8n8.x{count}{modifier}.shared.b16 {list}, [t3];\n\
+                 st.global.v4.u32 [out], {{a, b, c, e}};"
+            );
+            let output = in_warp(&body, &numbered(), 4, 4);
+            for lane in 0..32u32 {
+                for matrix in 0..4u32 {
+                    let (row, column) = (lane / 4, 2 * (lane % 4));
+                    let (low, high) = if trans {
+                        (element(matrix, column, row), element(matrix, column + 1, row))
+                    } else {
+                        (element(matrix, row, column), element(matrix, row, column + 1))
+                    };
+                    let expected = if matrix < count { low | high << 16 } else { 0 };
+                    assert_eq!(
+                        output[(4 * lane + matrix) as usize],
+                        expected,
+                        "x{count}{modifier} lane {lane} matrix {matrix}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ldmatrix_takes_any_rows_in_any_order() {
+    // Lane l gives the address of row 31 - l: matrices and rows come in reverse.
+    let body = format!(
+        "{FILL}sub.u32 t4, 31, t0;\nshl.b32 t4, t4, 4;\nadd.u32 t4, t1, t4;\nldmatrix.sync.aligned.m8n8.x4.shared.b16 {{a, b, c, e}}, [t4];\n\
+         st.global.v4.u32 [out], {{a, b, c, e}};"
+    );
+    let output = in_warp(&body, &numbered(), 4, 4);
+    for lane in 0..32u32 {
+        for matrix in 0..4u32 {
+            let low = 64 * (3 - matrix) + 8 * (7 - lane / 4) + 2 * (lane % 4);
+            assert_eq!(output[(4 * lane + matrix) as usize], low | (low + 1) << 16);
+        }
+    }
+}
+
+#[test]
+fn stmatrix_undoes_ldmatrix() {
+    for trans in ["", ".trans"] {
+        let body = format!(
+            "{FILL}ldmatrix.sync.aligned.m8n8.x4{trans}.shared.b16 {{a, b, c, e}}, [t3];\nbar.sync 0;\nadd.u32 t4, t3, 512;\n\
+             stmatrix.sync.aligned.m8n8.x4{trans}.shared.b16 [t4], {{a, b, c, e}};\nbar.sync 0;\nld.shared.v4.u32 {{a, b, c, e}}, [t4];\n\
+             st.global.v4.u32 [out], {{a, b, c, e}};"
+        );
+        assert_eq!(in_warp(&body, &numbered(), 4, 4), numbered(), "{trans}");
+    }
+}
+
+#[test]
+fn movmatrix_transposes() {
+    let body = "ld.global.u32 a, [in];\nmovmatrix.sync.aligned.m8n8.trans.b16 d, a;\nst.global.u32 [out], d;";
+    let input: Vec<u32> = (0..32).map(|word| 2 * word | (2 * word + 1) << 16).collect();
+    let output = in_warp(body, &input, 1, 1);
+    for lane in 0..32u32 {
+        let (row, column) = (lane / 4, 2 * (lane % 4));
+        assert_eq!(output[lane as usize], (8 * column + row) | (8 * (column + 1) + row) << 16);
+    }
+}
+
+/// Where element `i` of a lane's fragment stands in its matrix.
+type Place = fn(usize, usize) -> (usize, usize);
+
+/// A shape and type of `mma`: its modifiers, bits of an operand, K, registers of a, b and c, the bits of a one and of small integers.
+struct Form {
+    modifiers: &'static str,
+    bits: usize,
+    k: usize,
+    registers: [usize; 3],
+    a: Place,
+    b: Place,
+    encode: fn(u32) -> u32,
+    /// Bits of an accumulator element, and its encoding.
+    accumulator: (usize, fn(u32) -> u32),
+}
+
+fn group(lane: usize) -> (usize, usize) {
+    (lane >> 2, lane % 4)
+}
+
+/// "mma.m16n8k16 with floating point type", `a`: groupID for i < 2 and 4 <= i < 6, else groupID + 8.
+fn a_16(lane: usize, i: usize) -> (usize, usize) {
+    let (group, thread) = group(lane);
+    (if i < 2 || (4..6).contains(&i) { group } else { group + 8 }, 2 * thread + (i & 1) + if i >= 4 { 8 } else { 0 })
+}
+
+fn b_16(lane: usize, i: usize) -> (usize, usize) {
+    let (group, thread) = group(lane);
+    (2 * thread + (i & 1) + if i >= 2 { 8 } else { 0 }, group)
+}
+
+fn a_tf32(lane: usize, i: usize) -> (usize, usize) {
+    let (group, thread) = group(lane);
+    (if i == 0 || i == 2 { group } else { group + 8 }, if i < 2 { thread } else { thread + 4 })
+}
+
+fn b_tf32(lane: usize, i: usize) -> (usize, usize) {
+    let (group, thread) = group(lane);
+    (if i == 0 { thread } else { thread + 4 }, group)
+}
+
+fn a_8(lane: usize, i: usize) -> (usize, usize) {
+    let (group, thread) = group(lane);
+    (if i < 4 || (8..12).contains(&i) { group } else { group + 8 }, 4 * thread + (i & 3) + if i >= 8 { 16 } else { 0 })
+}
+
+fn b_8(lane: usize, i: usize) -> (usize, usize) {
+    let (group, thread) = group(lane);
+    (4 * thread + (i & 3) + if i >= 4 { 16 } else { 0 }, group)
+}
+
+fn c(lane: usize, i: usize) -> (usize, usize) {
+    let (group, thread) = group(lane);
+    (if i < 2 { group } else { group + 8 }, 2 * thread + (i & 1))
+}
+
+fn f32_bits(x: u32) -> u32 {
+    (x as f32).to_bits()
+}
+
+/// Exact for integers below 256.
+fn bf16_bits(x: u32) -> u32 {
+    (x as f32).to_bits() >> 16
+}
+
+/// Exact for integers below 2048.
+fn f16_bits(x: u32) -> u32 {
+    let bits = (x as f32).to_bits();
+    if x == 0 { 0 } else { (bits >> 13) - (112 << 10) }
+}
+
+const FORMS: [Form; 10] = [
+    Form {
+        modifiers: "m16n8k16.row.col.f32.bf16.bf16.f32",
+        bits: 16,
+        k: 16,
+        registers: [4, 2, 4],
+        a: a_16,
+        b: b_16,
+        encode: bf16_bits,
+        accumulator: (32, f32_bits),
+    },
+    Form {
+        modifiers: "m16n8k16.row.col.f32.f16.f16.f32",
+        bits: 16,
+        k: 16,
+        registers: [4, 2, 4],
+        a: a_16,
+        b: b_16,
+        encode: f16_bits,
+        accumulator: (32, f32_bits),
+    },
+    Form {
+        modifiers: "m16n8k16.row.col.f16.f16.f16.f16",
+        bits: 16,
+        k: 16,
+        registers: [4, 2, 2],
+        a: a_16,
+        b: b_16,
+        encode: f16_bits,
+        accumulator: (16, f16_bits),
+    },
+    Form {
+        modifiers: "m16n8k8.row.col.f32.bf16.bf16.f32",
+        bits: 16,
+        k: 8,
+        registers: [2, 1, 4],
+        a: a_16,
+        b: b_16,
+        encode: bf16_bits,
+        accumulator: (32, f32_bits),
+    },
+    Form {
+        modifiers: "m16n8k8.row.col.f32.f16.f16.f32",
+        bits: 16,
+        k: 8,
+        registers: [2, 1, 4],
+        a: a_16,
+        b: b_16,
+        encode: f16_bits,
+        accumulator: (32, f32_bits),
+    },
+    Form {
+        modifiers: "m16n8k8.row.col.f16.f16.f16.f16",
+        bits: 16,
+        k: 8,
+        registers: [2, 1, 2],
+        a: a_16,
+        b: b_16,
+        encode: f16_bits,
+        accumulator: (16, f16_bits),
+    },
+    Form {
+        modifiers: "m16n8k8.row.col.f32.tf32.tf32.f32",
+        bits: 32,
+        k: 8,
+        registers: [4, 2, 4],
+        a: a_tf32,
+        b: b_tf32,
+        encode: f32_bits,
+        accumulator: (32, f32_bits),
+    },
+    Form {
+        modifiers: "m16n8k4.row.col.f32.tf32.tf32.f32",
+        bits: 32,
+        k: 4,
+        registers: [2, 1, 4],
+        a: a_tf32,
+        b: b_tf32,
+        encode: f32_bits,
+        accumulator: (32, f32_bits),
+    },
+    Form {
+        modifiers: "m16n8k32.row.col.s32.s8.s8.s32",
+        bits: 8,
+        k: 32,
+        registers: [4, 2, 4],
+        a: a_8,
+        b: b_8,
+        encode: |x| x,
+        accumulator: (32, |x| x),
+    },
+    Form {
+        modifiers: "m16n8k16.row.col.satfinite.s32.u8.s8.s32",
+        bits: 8,
+        k: 16,
+        registers: [2, 1, 4],
+        a: a_8,
+        b: b_8,
+        encode: |x| x,
+        accumulator: (32, |x| x),
+    },
+];
+
+/// The registers of a lane, from the value of each element of the matrix.
+fn pack(
+    lane: usize,
+    registers: usize,
+    bits: usize,
+    place: Place,
+    encode: fn(u32) -> u32,
+    value: impl Fn(usize, usize) -> u32,
+) -> Vec<u32> {
+    let per = 32 / bits;
+    let register = |r: usize| {
+        (0..per).fold(0, |word, i| {
+            let (row, column) = place(lane, r * per + i);
+            word | encode(value(row, column)) << (bits * i)
+        })
+    };
+    (0..registers).map(register).collect()
+}
+
+fn names(first: usize, count: usize) -> String {
+    let list: Vec<String> = (first..first + count).map(|i| format!("m{i}")).collect();
+    format!("{{{}}}", list.join(", "))
+}
+
+/// Runs a form on matrices, and checks every element of the result against `expected`.
+fn check_product(
+    form: &Form,
+    (a, b, start): (&dyn Fn(usize, usize) -> u32, &dyn Fn(usize, usize) -> u32, &dyn Fn(usize, usize) -> u32),
+    expected: impl Fn(usize, usize) -> u32,
+) {
+    let [ra, rb, rc] = form.registers;
+    let (bits, encode) = form.accumulator;
+    let mut input = Vec::new();
+    for lane in 0..32 {
+        input.extend(pack(lane, ra, form.bits, form.a, form.encode, a));
+        input.extend(pack(lane, rb, form.bits, form.b, form.encode, b));
+        input.extend(pack(lane, rc, bits, c, encode, start));
+    }
+    let mut body = String::from(".reg .b32 m<16>;\n");
+    for i in 0..ra + rb + rc {
+        body += &format!("ld.global.u32 m{i}, [in+{}];\n", 4 * i);
+    }
+    let accumulators = names(ra + rb, rc);
+    body += &format!(
+        "mma.sync.aligned.{} {accumulators}, {}, {}, {accumulators};\n",
+        form.modifiers,
+        names(0, ra),
+        names(ra, rb)
+    );
+    for i in 0..rc {
+        body += &format!("st.global.u32 [out+{}], m{};\n", 4 * i, ra + rb + i);
+    }
+    let output = in_warp(&body, &input, ra + rb + rc, rc);
+    for lane in 0..32 {
+        let lane_expected = pack(lane, rc, bits, c, encode, &expected);
+        assert_eq!(output[rc * lane..rc * (lane + 1)], lane_expected, "{} lane {lane}", form.modifiers);
+    }
+}
+
+#[test]
+fn mma_of_small_integers_is_exact() {
+    for form in &FORMS {
+        let a = |row: usize, k: usize| ((3 * row + 5 * k) % 7) as u32;
+        let b = |k: usize, column: usize| ((2 * k + 3 * column) % 5) as u32;
+        let start = |row: usize, column: usize| (8 * row + column) as u32;
+        check_product(form, (&a, &b, &start), |row, column| {
+            (0..form.k).map(|k| a(row, k) * b(k, column)).sum::<u32>() + start(row, column)
+        });
+    }
+}
+
+#[test]
+fn mma_of_one_hot_matrices_selects_one_element() {
+    for form in &FORMS {
+        // A one at (row, k) of a picks row k of b, whose elements all differ.
+        for (hot_row, hot_k) in [(0, 0), (3, 1), (7, form.k - 1), (8, form.k / 2), (13, 2), (15, form.k - 2)] {
+            let a = |row: usize, k: usize| u32::from((row, k) == (hot_row, hot_k));
+            let b = |k: usize, column: usize| (8 * k + column) as u32 % 127;
+            check_product(form, (&a, &b, &|_, _| 1), |row, column| {
+                1 + if row == hot_row { b(hot_k, column) } else { 0 }
+            });
+        }
+        // And a one at (k, column) of b picks column k of a.
+        for (hot_k, hot_column) in [(0, 0), (1, 5), (form.k - 1, 7), (form.k / 2, 2)] {
+            let a = |row: usize, k: usize| (16 * k + row) as u32 % 125;
+            let b = |k: usize, column: usize| u32::from((k, column) == (hot_k, hot_column));
+            check_product(
+                form,
+                (&a, &b, &|_, _| 0),
+                |row, column| if column == hot_column { a(row, hot_k) } else { 0 },
+            );
+        }
+    }
+}
