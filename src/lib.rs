@@ -111,3 +111,8 @@ pub use device::{Args, Buffer, CudaDevice, Device, Queue};
 pub use element::{DType, Element, Float};
 pub use error::{Error, Result};
 pub use view::{Dims, MAX_RANK, Shape, Strides, TensorDesc, View, ViewMut};
+
+/// The README's example, as a test.
+#[cfg(all(doctest, feature = "emulator"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
