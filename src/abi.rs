@@ -4,6 +4,8 @@
 pub const GELU_THREADS: u32 = 256;
 /// 16-byte vectors of each tensor that a thread of a plain kernel handles.
 pub const GELU_VECTORS: u32 = 4;
+/// Threads side by side in a block of a general kernel, at most: a warp.
+pub const GELU_MAX_THREADS_PER_ROW: u32 = 32;
 /// Arguments of `gelu_fwd_FORM_T`: tensors without gaps, no bias.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, PartialEq)]

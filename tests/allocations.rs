@@ -1,11 +1,13 @@
 //! A launch makes no allocation on the host: neither the plan, nor the arguments, nor the call of the driver.
 
+mod common;
 mod scale;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use scale::{ONE_BLOCK, PTX, SCALE, ScaleParams, gpu, scale};
+use common::devices::cuda;
+use scale::{ONE_BLOCK, PTX, SCALE, ScaleParams, scale};
 use warpsmith::cudarc::driver::{CudaSlice, DevicePtr};
 use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
@@ -88,7 +90,7 @@ fn a_launch_on_the_emulator_allocates_what_the_emulator_does() -> warpsmith::Res
 /// The driver has an allocator of its own, so here nothing at all is allowed.
 #[test]
 fn a_launch_on_a_gpu_allocates_nothing() -> warpsmith::Result<()> {
-    let Some(device) = gpu() else { return Ok(()) };
+    let Some(device) = cuda() else { return Ok(()) };
     let x = device.upload(&[1.0_f32; 100])?;
     let mut y = device.alloc(100)?;
     device.preload(&SCALE)?;
@@ -195,7 +197,7 @@ fn a_layer_norm_plan_allocates_nothing() {
 /// The whole of an operation, from views to the last launch, on the driver.
 #[test]
 fn an_operation_on_a_gpu_allocates_nothing() -> warpsmith::Result<()> {
-    let Some(device) = gpu() else { return Ok(()) };
+    let Some(device) = cuda() else { return Ok(()) };
     let (x, bias) = (device.upload(&[1.0_f32; 800])?, device.upload(&[-1.0_f32; 100])?);
     let (mut y, mut grad_bias) = (device.alloc::<f32>(800)?, device.alloc::<f32>(100)?);
     let mut workspace = device.alloc::<u8>(gelu::backward_workspace_bytes([8, 100], DType::F32))?;

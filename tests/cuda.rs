@@ -1,15 +1,18 @@
 //! What is particular to CUDA: memory of other crates, contexts, captured streams, raw streams, images that the driver
 //! refuses. Runs on a GPU, or over the drop-in driver; without either each test says that it did not run.
 
+mod common;
 mod scale;
 
 use std::sync::Arc;
 
-use scale::{IMAGE, ONE_BLOCK, PTX, SCALE, SM_75, SM_80, ScaleParams, gpu, scale_by};
+use common::devices::cuda;
+use scale::{IMAGE, ONE_BLOCK, PTX, SCALE, SM_75, SM_80, ScaleParams, scale_by};
 use warpsmith::cudarc::driver::sys::{self, CUgraphInstantiate_flags, CUstreamCaptureMode, CUstreamCaptureStatus};
 use warpsmith::cudarc::driver::{CudaContext, CudaSlice, CudaStream, DevicePtr, DeviceSlice, SyncOnDrop, result};
 use warpsmith::device::{Image, Kernel, PtxImage};
-use warpsmith::{Buffer, CudaDevice, Device, Error, Queue, View, ViewMut, raw};
+use warpsmith::ops::gelu::{self, Form};
+use warpsmith::{Buffer, CudaDevice, DType, Device, Error, Queue, View, ViewMut, raw};
 
 /// `y = 2 * x`, of at most 128 elements.
 fn double(
@@ -23,7 +26,7 @@ fn double(
 
 /// The primary context of the GPU, where there is one.
 fn context() -> Option<Arc<CudaContext>> {
-    gpu().map(|device| device.stream().context().clone())
+    cuda().map(|device| device.stream().context().clone())
 }
 
 /// A new stream of a context, tracked by events or not, and its device.
@@ -43,10 +46,14 @@ fn end(stream: &Arc<CudaStream>) -> warpsmith::cudarc::driver::CudaGraph {
     stream.end_capture(CUgraphInstantiate_flags(0)).expect("the capture is valid").expect("a graph")
 }
 
+/// A context of its own on a GPU that is known to be there.
+fn another_context() -> Arc<CudaContext> {
+    CudaContext::new_non_primary(0, 0).expect("another context")
+}
+
 /// A context of its own, so that turning off its event tracking concerns no other test.
 fn own_context() -> Option<Arc<CudaContext>> {
-    context()?;
-    Some(CudaContext::new_non_primary(0, 0).expect("a second context"))
+    context().map(|_| another_context())
 }
 
 #[test]
@@ -85,8 +92,8 @@ fn memory_of_other_crates_is_borrowed() -> warpsmith::Result<()> {
 
 #[test]
 fn another_context_is_a_mismatch() -> warpsmith::Result<()> {
-    let (Some(here), Some(there)) = (context(), own_context()) else { return Ok(()) };
-    let (here, there) = (device(&here, true), device(&there, true));
+    let Some(here) = context() else { return Ok(()) };
+    let (here, there) = (device(&here, true), device(&another_context(), true));
     let x = here.upload(&[1.0_f32; 4])?;
     let mut y = here.upload(&[7.0_f32; 4])?;
     let foreign = there.upload(&[1.0_f32; 4])?;
@@ -102,8 +109,8 @@ fn another_context_is_a_mismatch() -> warpsmith::Result<()> {
 /// Kernels belong to the process: the second context needs no loading of its own to run one.
 #[test]
 fn one_kernel_runs_in_two_contexts() -> warpsmith::Result<()> {
-    let (Some(first), Some(second)) = (context(), own_context()) else { return Ok(()) };
-    for context in [first, second] {
+    let Some(first) = context() else { return Ok(()) };
+    for context in [first, another_context()] {
         let device = device(&context, true);
         let x = device.upload(&[1.5_f32; 4])?;
         let mut y = device.alloc(4)?;
@@ -175,9 +182,57 @@ fn nothing_is_loaded_during_a_capture() -> warpsmith::Result<()> {
     Ok(())
 }
 
+/// GELU's backward pass with a bias has two kernels. A capture has both of them, or an error and neither.
+#[test]
+fn an_operation_of_two_kernels_is_captured_whole_or_not_at_all() -> warpsmith::Result<()> {
+    let Some(context) = own_context() else { return Ok(()) };
+    let device = device(&context, false);
+    let (rows, width) = (6, 40);
+    let x: Vec<f32> = (0..rows * width).map(|i| (i as f32 - 100.0) / 50.0).collect();
+    let input = device.upload(&x)?;
+    let mut grad_input = device.upload(&vec![7.0_f32; rows * width])?;
+    let mut grad_bias = device.upload(&vec![7.0_f32; width])?;
+    let mut workspace = device.alloc::<u8>(gelu::backward_workspace_bytes([rows, width], DType::F32))?;
+    let bias = device.upload(&vec![0.5_f32; width])?;
+    let mut backward = |grad_input: &mut CudaSlice<f32>, grad_bias: Option<&mut CudaSlice<f32>>| {
+        let bytes = workspace.len();
+        let tensors = gelu::Backward {
+            grad_output: input.view([rows, width])?,
+            input: input.view([rows, width])?,
+            bias: Some(bias.view([width])?),
+            grad_input: grad_input.view_mut([rows, width])?,
+            grad_bias: grad_bias.map(|grad_bias| grad_bias.view_mut([width])).transpose()?,
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        gelu::backward(&device, tensors, Form::Erf)
+    };
+
+    // Without the bias's gradient it is one kernel, which is loaded from now on.
+    backward(&mut grad_input, None)?;
+    device.stream().memcpy_htod(&vec![7.0; rows * width], &mut grad_input).expect("an upload");
+    begin(device.stream());
+    let captured = backward(&mut grad_input, Some(&mut grad_bias));
+    assert!(matches!(captured, Err(Error::NotPreloaded { .. })), "{captured:?}");
+    end(device.stream()).launch().expect("a replay of nothing");
+    let untouched = |slice| device.download(slice).map(|values| values.iter().all(|&value| value == 7.0));
+    assert!(untouched(&grad_input)? && untouched(&grad_bias)?, "half of the operation was captured");
+
+    backward(&mut grad_input, Some(&mut grad_bias))?;
+    let expected = (device.download(&grad_input)?, device.download(&grad_bias)?);
+    assert!(expected.0.iter().chain(&expected.1).all(|&value| value != 7.0), "the operation writes everything");
+    device.stream().memcpy_htod(&vec![7.0; rows * width], &mut grad_input).expect("an upload");
+    device.stream().memcpy_htod(&vec![7.0; width], &mut grad_bias).expect("an upload");
+    begin(device.stream());
+    backward(&mut grad_input, Some(&mut grad_bias))?;
+    end(device.stream()).launch().expect("a replay");
+    assert_eq!((device.download(&grad_input)?, device.download(&grad_bias)?), expected);
+    Ok(())
+}
+
 #[test]
 fn a_raw_stream_leaves_the_host_its_context() -> warpsmith::Result<()> {
-    let (Some(of_stream), Some(of_host)) = (own_context(), own_context()) else { return Ok(()) };
+    let Some(of_stream) = own_context() else { return Ok(()) };
+    let of_host = another_context();
     let device = device(&of_stream, false);
     let (x, y) = (device.upload(&[1.5_f32; 4])?, device.upload(&[0.0_f32; 4])?);
     let address = |slice: &CudaSlice<f32>| slice.device_ptr(device.stream()).0;

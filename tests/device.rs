@@ -1,10 +1,12 @@
 //! What every device promises, shown with one small kernel in hand-written PTX: buffers and views, the choice of an
 //! image, limits, and the error for each thing that can be wrong.
 
+mod common;
 mod scale;
 
-use scale::{IMAGE, PTX, SCALE, SM_80, SM_90A, ScaleParams, gpu, scale, scale_by};
-use warpsmith::device::{ComputeCapability, CubinImage, Image, Kernel, LaunchShape, PtxImage, Queue};
+use common::devices::{Body, on_every_device};
+use scale::{IMAGE, PTX, SCALE, SM_80, SM_90A, ScaleParams, scale, scale_by};
+use warpsmith::device::{ComputeCapability, CubinImage, Image, Kernel, LaunchShape, LoadedKernel, PtxImage, Queue};
 use warpsmith::emulator::{DeviceModel, FaultKind};
 use warpsmith::{Args, Buffer, CudaDevice, Device, EmulatedDevice, Error, Result};
 
@@ -44,17 +46,17 @@ fn kernels_see_the_addresses_of_views<D: Device>(device: &D) -> Result<()> {
 }
 
 #[test]
-fn buffers_and_views_work_on_every_device() -> Result<()> {
-    for model in DeviceModel::ALL {
-        let device = EmulatedDevice::new(model);
-        buffers_hold_what_was_uploaded(&device)?;
-        kernels_see_the_addresses_of_views(&device)?;
+fn buffers_and_views_work_on_every_device() {
+    struct BuffersAndViews;
+
+    impl Body for BuffersAndViews {
+        fn run<D: Device>(&self, device: &D, name: &str) {
+            buffers_hold_what_was_uploaded(device).unwrap_or_else(|error| panic!("{name}: {error}"));
+            kernels_see_the_addresses_of_views(device).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
     }
-    if let Some(device) = gpu() {
-        buffers_hold_what_was_uploaded(&device)?;
-        kernels_see_the_addresses_of_views(&device)?;
-    }
-    Ok(())
+
+    on_every_device(&BuffersAndViews);
 }
 
 /// Without a driver cudarc panics, in its functions and when it formats its errors. Nothing here may.
@@ -270,6 +272,18 @@ fn launches_are_counted_until_the_counts_are_taken() -> Result<()> {
     assert_eq!((counters.global_load_bytes, counters.global_store_bytes), (800, 800));
     assert_eq!((counters.global_load_sectors, counters.global_store_sectors), (26, 26));
     assert_eq!(device.take_counters(), Default::default());
+    Ok(())
+}
+
+#[test]
+fn a_device_names_the_kernels_that_it_has_loaded() -> Result<()> {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    assert_eq!(device.loaded_kernels(), []);
+    let loaded = LoadedKernel { kernel: "scale", image: "scale", ptx: PTX };
+    device.preload(&SCALE)?;
+    assert_eq!(device.loaded_kernels(), [loaded]);
+    assert_eq!(launch_in_shape(&device, &SCALE, LaunchShape::linear(1, 32)), Ok(()));
+    assert_eq!(device.loaded_kernels(), [loaded]);
     Ok(())
 }
 

@@ -55,10 +55,10 @@ constexpr int BATCH = 2;
 
 /// A thread's rows in COLUMNS neighbouring columns; `sums` are those of the unrounded results.
 template <typename Form, typename T, int COLUMNS>
-__device__ __forceinline__ void bwd_columns(const GeluBwdGeneralParams& params, const Place& place, uint32_t column,
-                                            float (&sums)[COLUMNS]) {
+__device__ __forceinline__ void bwd_columns(const GeluBwdGeneralParams& params, const Place& place, const BiasTile<T>& biases,
+                                            uint32_t column, float (&sums)[COLUMNS]) {
     float bias[COLUMNS];
-    load_bias<T>(params.bias, column, bias);
+    biases.get(place, column, bias);
     const uint64_t offset = static_cast<uint64_t>(column) * sizeof(T);
 #pragma unroll
     for (int j = 0; j < COLUMNS; ++j) {
@@ -98,17 +98,34 @@ __device__ __forceinline__ void bwd_columns(const GeluBwdGeneralParams& params, 
 template <typename T>
 struct ColumnSums {
     float of[GELU_THREADS * LANES<T>];
+
+    /// Adds up the rows of threads by halves, into the first. Begins with a barrier; afterwards column c is seen by the thread that
+    /// has c modulo the block's threads.
+    __device__ __forceinline__ void add_rows(uint32_t rows, uint32_t tile_width, uint32_t columns) {
+        for (uint32_t half = rows / 2; half > 0; half /= 2) {
+            __syncthreads();
+            for (uint32_t i = threadIdx.x; i < half * tile_width; i += GELU_THREADS) {
+                // tile_width is a power of two; beyond `columns` nobody has written.
+                if ((i & (tile_width - 1)) < columns) {
+                    of[i] += of[i + half * tile_width];
+                }
+            }
+        }
+    }
 };
 
 template <typename Form, typename T>
 __device__ __forceinline__ void bwd_general(const GeluBwdGeneralParams& params) {
+    __shared__ BiasTile<T> biases;
     __shared__ ColumnSums<T> sums;
     const Place place(params.tiles, LANES<T>);
+    biases.fill(params.bias, params.tiles, place);
+    __syncthreads();
     const uint32_t tile_width = params.tiles.threads_per_row * LANES<T>;
     const uint32_t below = threadIdx.x / params.tiles.threads_per_row * tile_width;
     if (place.vector) {
         float own[LANES<T>];
-        bwd_columns<Form, T>(params, place, place.column, own);
+        bwd_columns<Form, T>(params, place, biases, place.column, own);
 #pragma unroll
         for (int j = 0; j < LANES<T>; ++j) {
             sums.of[below + place.column - place.tile + j] = own[j];
@@ -116,22 +133,18 @@ __device__ __forceinline__ void bwd_general(const GeluBwdGeneralParams& params) 
     } else {
         for (uint32_t column = place.column; column < place.column_end; column += place.column_step) {
             float own[1];
-            bwd_columns<Form, T>(params, place, column, own);
+            bwd_columns<Form, T>(params, place, biases, column, own);
             sums.of[below + column - place.tile] = own[0];
         }
     }
     if (params.partials == 0) {
         return;
     }
-    __syncthreads();
     const uint32_t columns = min(tile_width, params.tiles.width - place.tile);
+    sums.add_rows(GELU_THREADS / params.tiles.threads_per_row, tile_width, columns);
     for (uint32_t column = threadIdx.x; column < columns; column += GELU_THREADS) {
-        float sum = 0.0f;
-        for (uint32_t i = column; i < GELU_THREADS * LANES<T>; i += tile_width) {
-            sum += sums.of[i];
-        }
         const uint64_t index = static_cast<uint64_t>(blockIdx.y) * params.tiles.width + place.tile + column;
-        ptx::store_4(params.partials + index * sizeof(float), __float_as_uint(sum));
+        ptx::store_4(params.partials + index * sizeof(float), __float_as_uint(sums.of[column]));
     }
 }
 

@@ -48,9 +48,10 @@ constexpr int BATCH = 4;
 
 /// A thread's rows in COLUMNS neighbouring columns.
 template <typename Form, typename T, int COLUMNS>
-__device__ __forceinline__ void fwd_columns(const GeluFwdGeneralParams& params, const Place& place, uint32_t column) {
+__device__ __forceinline__ void fwd_columns(const GeluFwdGeneralParams& params, const Place& place, const BiasTile<T>& biases,
+                                            uint32_t column) {
     float bias[COLUMNS];
-    load_bias<T>(params.bias, column, bias);
+    biases.get(place, column, bias);
     const uint64_t input = params.input + static_cast<uint64_t>(column) * sizeof(T);
     const uint64_t output = params.output + static_cast<uint64_t>(column) * sizeof(T);
     for (int64_t first = place.row; first < place.row_end; first += BATCH * place.row_step) {
@@ -80,12 +81,15 @@ __device__ __forceinline__ void fwd_columns(const GeluFwdGeneralParams& params, 
 
 template <typename Form, typename T>
 __device__ __forceinline__ void fwd_general(const GeluFwdGeneralParams& params) {
+    __shared__ BiasTile<T> biases;
     const Place place(params.tiles, LANES<T>);
+    biases.fill(params.bias, params.tiles, place);
+    __syncthreads();
     if (place.vector) {
-        fwd_columns<Form, T, LANES<T>>(params, place, place.column);
+        fwd_columns<Form, T, LANES<T>>(params, place, biases, place.column);
     } else {
         for (uint32_t column = place.column; column < place.column_end; column += place.column_step) {
-            fwd_columns<Form, T, 1>(params, place, column);
+            fwd_columns<Form, T, 1>(params, place, biases, column);
         }
     }
 }

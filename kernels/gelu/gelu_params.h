@@ -8,7 +8,9 @@ enum {
     /// Threads of every block.
     GELU_THREADS = 256,
     /// 16-byte vectors of each tensor that a thread of a plain kernel handles.
-    GELU_VECTORS = 4
+    GELU_VECTORS = 4,
+    /// Threads side by side in a block of a general kernel, at most: a warp.
+    GELU_MAX_THREADS_PER_ROW = 32
 };
 
 /// Arguments of `gelu_fwd_FORM_T`: tensors without gaps, no bias.

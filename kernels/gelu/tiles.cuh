@@ -39,15 +39,6 @@ struct Chunk {
     }
 };
 
-/// The bias of COLUMNS neighbouring columns, or zeros where there is none.
-template <typename T, int COLUMNS>
-__device__ __forceinline__ void load_bias(uint64_t bias, uint32_t column, float (&values)[COLUMNS]) {
-#pragma unroll
-    for (int i = 0; i < COLUMNS; ++i) {
-        values[i] = bias == 0 ? 0.0f : load_element<T>(bias + (static_cast<uint64_t>(column) + i) * sizeof(T));
-    }
-}
-
 /// A thread's part of the tensor.
 struct Place {
     /// Its first row, the end of its rows, and the step between them.
@@ -81,6 +72,30 @@ struct Place {
             column_step = tiles.threads_per_row;
         }
         vector = tiles.vectorised && column + lanes <= tile_end;
+    }
+};
+
+/// The bias of a block's columns. Every row of threads needs all of it, but only one reads it from global memory.
+template <typename T>
+struct BiasTile {
+    float of[GELU_MAX_THREADS_PER_ROW * LANES<T>];
+
+    /// Fills the tile, with zeros where there is no bias. A barrier stands between this and `get`.
+    __device__ __forceinline__ void fill(uint64_t bias, const GeluTiles& tiles, const Place& place) {
+        const uint32_t columns = min(tiles.threads_per_row * LANES<T>, tiles.width - place.tile);
+        for (uint32_t i = threadIdx.x; i < columns; i += GELU_THREADS) {
+            const uint64_t column = place.tile + i;
+            of[i] = bias == 0 ? 0.0f : load_element<T>(bias + column * sizeof(T));
+        }
+    }
+
+    /// The bias of COLUMNS neighbouring columns.
+    template <int COLUMNS>
+    __device__ __forceinline__ void get(const Place& place, uint32_t column, float (&values)[COLUMNS]) const {
+#pragma unroll
+        for (int i = 0; i < COLUMNS; ++i) {
+            values[i] = of[column - place.tile + i];
+        }
     }
 };
 

@@ -33,7 +33,8 @@ impl CudaDevice {
     }
 
     /// The device of a stream that exists already: launches are queued on it. Cheap, and kernels that are loaded on the
-    /// GPU stay loaded, so that this can be called for every operation.
+    /// GPU stay loaded, so that this can be called for every operation. (cudarc's per-thread stream is another stream in each
+    /// thread that uses the device.)
     ///
     /// # Errors
     /// [`Error::DriverTooOld`], [`Error::Driver`].

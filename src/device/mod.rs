@@ -53,6 +53,10 @@ pub trait Queue: sealed::Sealed {
     fn caps(&self) -> &Caps;
 
     /// Loads a kernel ahead of its first launch.
+    ///
+    /// # Errors
+    /// [`Error::KernelsNotBuilt`], [`Error::NoKernelImage`], [`Error::ImageRefused`], [`Error::NotPreloaded`] during the
+    /// capture of a stream, [`Error::Driver`].
     fn preload<P: Params>(&self, kernel: &'static Kernel<P>) -> Result<()>;
 
     /// Queues a kernel.
@@ -60,6 +64,10 @@ pub trait Queue: sealed::Sealed {
     /// # Safety
     /// For these parameters and this shape the kernel stays inside memory that is alive until the launch has run, and
     /// that nothing else touches in a conflicting way meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Queue::preload`], [`Error::LaunchLimit`], [`Error::Driver`]; on the emulated device
+    /// [`Error::LaunchRefused`], [`Error::Unsupported`] for clusters, and [`Error::Fault`].
     unsafe fn launch<P: Params>(&self, kernel: &'static Kernel<P>, shape: &LaunchShape, params: &P) -> Result<()>;
 }
 
@@ -70,15 +78,26 @@ pub trait Device: Queue + sealed::Memory + Clone + Send + Sync + 'static {
     type Buffer<T: Element>: Buffer<T, Device = Self>;
 
     /// Memory with unspecified contents.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for no elements and for more than `isize::MAX` bytes; [`Error::Driver`] or [`Error::Memory`]
+    /// where the device has not that much. [`Device::upload`] has the same.
     fn alloc<T: Element>(&self, len: usize) -> Result<Self::Buffer<T>>;
 
     /// Memory with a copy of `data`.
     fn upload<T: Element>(&self, data: &[T]) -> Result<Self::Buffer<T>>;
 
     /// The contents of a buffer, after everything that was queued before.
+    ///
+    /// # Errors
+    /// [`Error::DeviceMismatch`] for a buffer of another device or context; [`Error::Driver`], also for a kernel that
+    /// failed earlier.
     fn download<T: Element>(&self, buffer: &Self::Buffer<T>) -> Result<Vec<T>>;
 
     /// Waits for everything that was queued.
+    ///
+    /// # Errors
+    /// [`Error::Driver`], also for a kernel that failed earlier.
     fn synchronize(&self) -> Result<()>;
 }
 
@@ -96,12 +115,22 @@ pub trait Buffer<T: Element>: sealed::Sealed + Sized + Send + Sync + 'static {
     }
 
     /// The whole buffer as a tensor without gaps. The shape must have exactly as many elements.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
     fn view(&self, shape: impl Into<Shape>) -> Result<View<'_, Self::Device, T>>;
 
     /// The whole buffer as a tensor without gaps that can be written.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
     fn view_mut(&mut self, shape: impl Into<Shape>) -> Result<ViewMut<'_, Self::Device, T>>;
 
-    /// A part of the buffer: the element at `offset` is the first, and the strides may leave gaps.
+    /// A part of the buffer: the element at `offset` is the first, and the strides, in elements, may leave gaps or go
+    /// backwards.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a part that is not inside the buffer, [`Error::Stride`] for a stride too many or too few.
     fn strided(
         &self,
         offset: usize,
@@ -110,6 +139,9 @@ pub trait Buffer<T: Element>: sealed::Sealed + Sized + Send + Sync + 'static {
     ) -> Result<View<'_, Self::Device, T>>;
 
     /// A part of the buffer that can be written.
+    ///
+    /// # Errors
+    /// As [`Buffer::strided`].
     fn strided_mut(
         &mut self,
         offset: usize,

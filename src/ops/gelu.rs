@@ -34,7 +34,7 @@
 //! on a GPU; instruction counts are in `kernels/gelu/NOTES.md`.
 //!
 //! # Example
-//! ```ignore
+//! ```
 //! use warpsmith::ops::gelu::{self, Form};
 //! use warpsmith::{Buffer, Device};
 //! # use warpsmith::{EmulatedDevice, emulator::DeviceModel};

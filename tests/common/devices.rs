@@ -23,20 +23,35 @@ pub fn on_one_model(body: &impl Body) {
     run(body, &DeviceModel::ALL[..1]);
 }
 
-/// `WARPSMITH_DEVICE` restricts the devices: `cuda` to the GPU, which must then be there, `emulated` to the emulator. The drop-in
-/// driver is a CUDA device of the emulator, so it counts as both.
 fn run(body: &impl Body, models: &[DeviceModel]) {
-    let wanted = std::env::var("WARPSMITH_DEVICE").unwrap_or_default();
-    if wanted != "cuda" {
+    if wanted() != "cuda" {
         models.iter().for_each(|model| body.run(&EmulatedDevice::new(*model), &format!("{model:?}")));
     }
+    if let Some(device) = cuda() {
+        body.run(&device, "CUDA");
+    }
+}
+
+/// `WARPSMITH_DEVICE` restricts the devices: `cuda` to the GPU, which must then be there, `emulated` to the emulator. The drop-in
+/// driver is a CUDA device of the emulator, so it counts as both.
+fn wanted() -> String {
+    std::env::var("WARPSMITH_DEVICE").unwrap_or_default()
+}
+
+/// The GPU, or the drop-in driver's, for a case that needs one. Where there is none, the case is counted as not run.
+pub fn cuda() -> Option<CudaDevice> {
+    let wanted = wanted();
     if wanted == "emulated" && std::env::var_os("WARPSMITH_EMULATED_DRIVER").is_none() {
-        return count_not_run();
+        count_not_run();
+        return None;
     }
     match CudaDevice::new(0) {
-        Ok(device) => body.run(&device, "CUDA"),
+        Ok(device) => Some(device),
         // 100 is CUDA_ERROR_NO_DEVICE: a driver without a card.
-        Err(Error::DriverUnavailable { .. } | Error::Driver { code: 100, .. }) if wanted != "cuda" => count_not_run(),
+        Err(Error::DriverUnavailable { .. } | Error::Driver { code: 100, .. }) if wanted != "cuda" => {
+            count_not_run();
+            None
+        }
         Err(error) => panic!("no CUDA device can be used: {error}"),
     }
 }

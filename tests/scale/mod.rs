@@ -2,7 +2,7 @@
 #![allow(dead_code)] // Every test binary compiles this for itself and uses a part of it.
 
 use warpsmith::device::{Image, ImageArch, Kernel, LaunchShape, Params, PtxImage};
-use warpsmith::{Args, CudaDevice, Device, Error, Queue, Result, View, ViewMut};
+use warpsmith::{Args, Device, Queue, Result, View, ViewMut};
 
 pub const SM_75: ImageArch = ImageArch { major: 7, minor: 5, specific: false };
 pub const SM_80: ImageArch = ImageArch { major: 8, minor: 0, specific: false };
@@ -50,17 +50,4 @@ pub fn scale_by<D: Device>(
     let params = ScaleParams { x: args.read("x", &x)?.address, y: args.write("y", &mut y)?.address, count, factor };
     // SAFETY: the views have `count` elements without gaps, and `args` borrows them until the launch is queued.
     unsafe { args.launch(kernel, &shape, &params) }
-}
-
-/// The GPU: a real one, or the drop-in driver's. `None` says that this machine has none, and prints that it does.
-pub fn gpu() -> Option<CudaDevice> {
-    match CudaDevice::new(0) {
-        Ok(device) => Some(device),
-        // 100 is CUDA_ERROR_NO_DEVICE: a driver without a card.
-        Err(error @ (Error::DriverUnavailable { .. } | Error::Driver { code: 100, .. })) => {
-            println!("not run on a GPU: {error}");
-            None
-        }
-        Err(error) => panic!("there is a CUDA driver, but no device can be used: {error}"),
-    }
 }

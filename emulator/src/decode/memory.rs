@@ -11,6 +11,7 @@ use crate::isa::Action;
 use crate::lanes::{LANES, R32, R64, Slot};
 use crate::memory::Space;
 use crate::program::{Op, Register};
+use crate::shadow::Ordering;
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -86,6 +87,16 @@ struct Access {
     space: Space,
     elements: usize,
     ty: Type,
+    /// Volatile, or with a memory order.
+    strong: Option<Ordering>,
+}
+
+/// Where and how a memory instruction accesses.
+#[derive(Clone, Copy)]
+struct Place {
+    space: Space,
+    address: Address,
+    strong: Option<Ordering>,
 }
 
 fn access(decoder: &mut Decoder<'_>, m: &mut Modifiers<'_>) -> Result<Access> {
@@ -101,9 +112,11 @@ fn access(decoder: &mut Decoder<'_>, m: &mut Modifiers<'_>) -> Result<Access> {
         Some(_) => 8,
         None => 1,
     };
-    let strong = !matches!(order, None | Some("weak")) && scope != Some("cta");
-    decoder.communicates |= strong && matches!(space, Space::Global | Space::Generic);
-    Ok(Access { space, elements, ty: m.ty()? })
+    let strong = (!matches!(order, None | Some("weak")))
+        .then(|| Ordering { acquire: order == Some("acquire"), release: order == Some("release") });
+    let beyond_block = scope != Some("cta") && matches!(space, Space::Global | Space::Generic);
+    decoder.communicates |= strong.is_some() && beyond_block;
+    Ok(Access { space, elements, ty: m.ty()?, strong })
 }
 
 /// The parts of a vector operand, or the operand itself.
@@ -116,7 +129,7 @@ fn parts(operand: &Operand, count: usize) -> Result<&[Operand]> {
 }
 
 pub(crate) fn load(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
-    let Access { space, elements, ty } = access(decoder, m)?;
+    let Access { space, elements, ty, strong } = access(decoder, m)?;
     let [to, from, ..] = instruction.operands.as_slice() else { return Err("two operands are needed".to_owned()) };
     let (address, space) = address(decoder, from, space)?;
     decoder.class = match space {
@@ -125,31 +138,30 @@ pub(crate) fn load(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
         Space::Local => Class::Local,
         Space::Param => Class::Param,
     };
+    let place = Place { space, address, strong };
     let parts = parts(to, elements)?;
     if ty.is_wide() {
         let to = parts.iter().map(|part| decoder.dest64(part)).collect::<Result<Vec<_>>>()?;
         return match to.as_slice() {
-            &[a] => load_as::<R64, 8, 1>(decoder, space, address, None, [a]),
-            &[a, b] => load_as::<R64, 8, 2>(decoder, space, address, None, [a, b]),
-            &[a, b, c, d] => load_as::<R64, 8, 4>(decoder, space, address, None, [a, b, c, d]),
+            &[a] => load_as::<R64, 8, 1>(decoder, place, None, [a]),
+            &[a, b] => load_as::<R64, 8, 2>(decoder, place, None, [a, b]),
+            &[a, b, c, d] => load_as::<R64, 8, 4>(decoder, place, None, [a, b, c, d]),
             _ => Err("this vector length".to_owned()),
         };
     }
     let to = parts.iter().map(|part| decoder.dest32(part, ty)).collect::<Result<Vec<_>>>()?;
     let sign = (ty.is_signed() && ty.bits() < 32).then_some(32 - ty.bits());
     match (ty.bits(), to.as_slice()) {
-        (8, &[a]) => load_as::<R32, 1, 1>(decoder, space, address, sign, [a]),
-        (8, &[a, b]) => load_as::<R32, 1, 2>(decoder, space, address, sign, [a, b]),
-        (8, &[a, b, c, d]) => load_as::<R32, 1, 4>(decoder, space, address, sign, [a, b, c, d]),
-        (16, &[a]) => load_as::<R32, 2, 1>(decoder, space, address, sign, [a]),
-        (16, &[a, b]) => load_as::<R32, 2, 2>(decoder, space, address, sign, [a, b]),
-        (16, &[a, b, c, d]) => load_as::<R32, 2, 4>(decoder, space, address, sign, [a, b, c, d]),
-        (32, &[a]) => load_as::<R32, 4, 1>(decoder, space, address, None, [a]),
-        (32, &[a, b]) => load_as::<R32, 4, 2>(decoder, space, address, None, [a, b]),
-        (32, &[a, b, c, d]) => load_as::<R32, 4, 4>(decoder, space, address, None, [a, b, c, d]),
-        (32, &[a, b, c, d, e, f, g, h]) => {
-            load_as::<R32, 4, 8>(decoder, space, address, None, [a, b, c, d, e, f, g, h])
-        }
+        (8, &[a]) => load_as::<R32, 1, 1>(decoder, place, sign, [a]),
+        (8, &[a, b]) => load_as::<R32, 1, 2>(decoder, place, sign, [a, b]),
+        (8, &[a, b, c, d]) => load_as::<R32, 1, 4>(decoder, place, sign, [a, b, c, d]),
+        (16, &[a]) => load_as::<R32, 2, 1>(decoder, place, sign, [a]),
+        (16, &[a, b]) => load_as::<R32, 2, 2>(decoder, place, sign, [a, b]),
+        (16, &[a, b, c, d]) => load_as::<R32, 2, 4>(decoder, place, sign, [a, b, c, d]),
+        (32, &[a]) => load_as::<R32, 4, 1>(decoder, place, None, [a]),
+        (32, &[a, b]) => load_as::<R32, 4, 2>(decoder, place, None, [a, b]),
+        (32, &[a, b, c, d]) => load_as::<R32, 4, 4>(decoder, place, None, [a, b, c, d]),
+        (32, &[a, b, c, d, e, f, g, h]) => load_as::<R32, 4, 8>(decoder, place, None, [a, b, c, d, e, f, g, h]),
         (bits, _) => Err(format!("{} elements of {bits} bits", to.len())),
     }
 }
@@ -157,19 +169,18 @@ pub(crate) fn load(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
 /// Loads and, where `sign` says by how much to shift, extends the sign. The two spaces that matter have code of their own.
 fn load_as<D: Element, const W: usize, const N: usize>(
     decoder: &mut Decoder<'_>,
-    space: Space,
-    address: Address,
+    Place { space, address, strong }: Place,
     sign: Option<u32>,
     to: [D; N],
 ) -> Result {
     let action: Action = match space {
-        Space::Global => Box::new(move |warp, env, mask| {
+        Space::Global if strong.is_none() => Box::new(move |warp, env, mask| {
             let addresses = address.lanes(warp);
             let mut values = [[D::from_bits(u64::MAX); LANES]; N];
             access::load_global::<D, W, N>(warp, env, mask, &addresses, &mut values);
             finish(warp, mask, values, sign, to);
         }),
-        Space::Shared => Box::new(move |warp, env, mask| {
+        Space::Shared if strong.is_none() => Box::new(move |warp, env, mask| {
             let addresses = address.lanes(warp);
             let mut values = [[D::from_bits(u64::MAX); LANES]; N];
             access::load_shared::<D, W, N>(warp, env, mask, &addresses, &mut values);
@@ -177,7 +188,7 @@ fn load_as<D: Element, const W: usize, const N: usize>(
         }),
         _ => Box::new(move |warp, env, mask| {
             let addresses = address.lanes(warp);
-            let elements = access::load(warp, env, mask, space, &addresses, Shape { count: N, bytes: W });
+            let elements = access::load(warp, env, mask, space, &addresses, Shape { count: N, bytes: W, strong });
             let values = std::array::from_fn(|n| elements[n].map(D::from_bits));
             finish(warp, mask, values, sign, to);
         }),
@@ -204,7 +215,7 @@ fn finish<D: Element, const N: usize>(
 }
 
 pub(crate) fn store(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
-    let Access { space, elements, ty } = access(decoder, m)?;
+    let Access { space, elements, ty, strong } = access(decoder, m)?;
     let [to, from, ..] = instruction.operands.as_slice() else { return Err("two operands are needed".to_owned()) };
     let (address, space) = address(decoder, to, space)?;
     decoder.class = match space {
@@ -213,44 +224,44 @@ pub(crate) fn store(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mu
         Space::Local => Class::Local,
         Space::Param => Class::Param,
     };
+    let place = Place { space, address, strong };
     let parts = parts(from, elements)?;
     if ty.is_wide() {
         let from = parts.iter().map(|part| decoder.source64(part, ty)).collect::<Result<Vec<_>>>()?;
         return match from.as_slice() {
-            &[a] => store_as::<R64, 8, 1>(decoder, space, address, [a]),
-            &[a, b] => store_as::<R64, 8, 2>(decoder, space, address, [a, b]),
-            &[a, b, c, d] => store_as::<R64, 8, 4>(decoder, space, address, [a, b, c, d]),
+            &[a] => store_as::<R64, 8, 1>(decoder, place, [a]),
+            &[a, b] => store_as::<R64, 8, 2>(decoder, place, [a, b]),
+            &[a, b, c, d] => store_as::<R64, 8, 4>(decoder, place, [a, b, c, d]),
             _ => Err("this vector length".to_owned()),
         };
     }
     let from = parts.iter().map(|part| decoder.source32(part, ty)).collect::<Result<Vec<_>>>()?;
     match (ty.bits(), from.as_slice()) {
-        (8, &[a]) => store_as::<R32, 1, 1>(decoder, space, address, [a]),
-        (8, &[a, b]) => store_as::<R32, 1, 2>(decoder, space, address, [a, b]),
-        (8, &[a, b, c, d]) => store_as::<R32, 1, 4>(decoder, space, address, [a, b, c, d]),
-        (16, &[a]) => store_as::<R32, 2, 1>(decoder, space, address, [a]),
-        (16, &[a, b]) => store_as::<R32, 2, 2>(decoder, space, address, [a, b]),
-        (16, &[a, b, c, d]) => store_as::<R32, 2, 4>(decoder, space, address, [a, b, c, d]),
-        (32, &[a]) => store_as::<R32, 4, 1>(decoder, space, address, [a]),
-        (32, &[a, b]) => store_as::<R32, 4, 2>(decoder, space, address, [a, b]),
-        (32, &[a, b, c, d]) => store_as::<R32, 4, 4>(decoder, space, address, [a, b, c, d]),
-        (32, &[a, b, c, d, e, f, g, h]) => store_as::<R32, 4, 8>(decoder, space, address, [a, b, c, d, e, f, g, h]),
+        (8, &[a]) => store_as::<R32, 1, 1>(decoder, place, [a]),
+        (8, &[a, b]) => store_as::<R32, 1, 2>(decoder, place, [a, b]),
+        (8, &[a, b, c, d]) => store_as::<R32, 1, 4>(decoder, place, [a, b, c, d]),
+        (16, &[a]) => store_as::<R32, 2, 1>(decoder, place, [a]),
+        (16, &[a, b]) => store_as::<R32, 2, 2>(decoder, place, [a, b]),
+        (16, &[a, b, c, d]) => store_as::<R32, 2, 4>(decoder, place, [a, b, c, d]),
+        (32, &[a]) => store_as::<R32, 4, 1>(decoder, place, [a]),
+        (32, &[a, b]) => store_as::<R32, 4, 2>(decoder, place, [a, b]),
+        (32, &[a, b, c, d]) => store_as::<R32, 4, 4>(decoder, place, [a, b, c, d]),
+        (32, &[a, b, c, d, e, f, g, h]) => store_as::<R32, 4, 8>(decoder, place, [a, b, c, d, e, f, g, h]),
         (bits, _) => Err(format!("{} elements of {bits} bits", from.len())),
     }
 }
 
 fn store_as<S: Element, const W: usize, const N: usize>(
     decoder: &mut Decoder<'_>,
-    space: Space,
-    address: Address,
+    Place { space, address, strong }: Place,
     from: [S; N],
 ) -> Result {
     let action: Action = match space {
-        Space::Global => Box::new(move |warp, env, mask| {
+        Space::Global if strong.is_none() => Box::new(move |warp, env, mask| {
             let (addresses, values) = (address.lanes(warp), from.map(|slot| slot.load(warp)));
             access::store_global::<S, W, N>(warp, env, mask, &addresses, &values);
         }),
-        Space::Shared => Box::new(move |warp, env, mask| {
+        Space::Shared if strong.is_none() => Box::new(move |warp, env, mask| {
             let (addresses, values) = (address.lanes(warp), from.map(|slot| slot.load(warp)));
             access::store_shared::<S, W, N>(warp, env, mask, &addresses, &values);
         }),
@@ -260,7 +271,7 @@ fn store_as<S: Element, const W: usize, const N: usize>(
             for (element, slot) in elements.iter_mut().zip(from) {
                 *element = slot.load(warp).map(S::to_bits);
             }
-            access::store(warp, env, mask, space, &addresses, (Shape { count: N, bytes: W }, &elements));
+            access::store(warp, env, mask, space, &addresses, (Shape { count: N, bytes: W, strong }, &elements));
         }),
     };
     decoder.push(Op::Plain(action));

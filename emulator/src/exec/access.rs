@@ -5,6 +5,7 @@ use super::{Env, Warp, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{LANES, R32, R64, Slot, lanes_of};
 use crate::memory::{Region, Space};
+use crate::shadow::{Ordering, Strong};
 
 /// A register that memory can be loaded to and stored from.
 pub(crate) trait Element: Slot {
@@ -46,6 +47,8 @@ pub(crate) type Elements = [[u64; LANES]; 8];
 pub(crate) struct Shape {
     pub count: usize,
     pub bytes: usize,
+    /// What a volatile, relaxed, acquire or release access orders; `None` for a plain one.
+    pub strong: Option<Ordering>,
 }
 
 impl Shape {
@@ -86,7 +89,13 @@ pub(crate) fn load(
         match space {
             Space::Shared => {
                 let lanes = shared_lanes(warp, env, lanes, &offsets, shape.size());
-                observe::shared_load(warp, env, lanes, &offsets, shape.size() as u32);
+                match shape.strong {
+                    None => observe::shared_load(warp, env, lanes, &offsets, shape.size() as u32),
+                    Some(ordering) => {
+                        let kind = (Strong::Load, ordering);
+                        observe::shared_strong(warp, env, lanes, &offsets, shape.size() as u32, kind);
+                    }
+                }
                 for lane in lanes_of(lanes) {
                     shape.unpack(&env.shared[offsets[lane] as usize..][..shape.size()], lane, &mut elements);
                 }
@@ -129,7 +138,13 @@ pub(crate) fn store(
             Space::Shared => {
                 let lanes = shared_lanes(warp, env, lanes, &offsets, shape.size());
                 let equal = |one: usize, two: usize| elements[..shape.count].iter().all(|e| e[one] == e[two]);
-                observe::shared_store(warp, env, lanes, &offsets, shape.size() as u32, equal);
+                match shape.strong {
+                    None => observe::shared_store(warp, env, lanes, &offsets, shape.size() as u32, equal),
+                    Some(ordering) => {
+                        let kind = (Strong::Store, ordering);
+                        observe::shared_strong(warp, env, lanes, &offsets, shape.size() as u32, kind);
+                    }
+                }
                 for lane in lanes_of(lanes) {
                     shape.pack(elements, lane, &mut env.shared[offsets[lane] as usize..][..shape.size()]);
                 }

@@ -4,7 +4,7 @@ use super::Block;
 use crate::exec::{Env, Group, Wait, Warp, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, Slot, lanes_of};
-use crate::program::{Members, Op};
+use crate::program::{BarrierAction, Members, Op, Program};
 
 /// Whether the instruction can execute now for the lanes of `mask`. If not, the group waits for the others.
 #[inline(always)]
@@ -84,46 +84,92 @@ impl Block<'_> {
         self.warps[index].groups.iter().map(line).collect()
     }
 
-    /// Lets the groups of a warp that wait for lanes go on: `bar.warp.sync` at different places is one barrier; anything else
-    /// is reported.
+    /// Lets a group of a warp that waits for lanes go on, if there is one. It waits for nobody any more when those lanes have
+    /// exited. Lanes that wait at different places of the same warp-wide barrier are together too. Else the lanes that are
+    /// missing cannot come, which is reported.
     fn settle_collective(&mut self, index: u32) -> bool {
-        let warp = &mut self.warps[index as usize];
         let program = self.env.context.program;
-        let waiting = |group: &Group| group.wait == Wait::Collective;
-        let named = |warp: &Warp, group: &Group| match &program.insts[group.pc as usize].op {
-            Op::WarpBarrier(Members::Mask(register)) => Some(register.load(warp)[group.mask.trailing_zeros() as usize]),
-            _ => None,
-        };
-        for group in warp.groups.iter().filter(|group| waiting(group)) {
-            let Some(members) = named(warp, group) else { continue };
-            let same = |other: &&Group| waiting(other) && named(warp, other) == Some(members);
-            let present = warp.groups.iter().filter(same).fold(0, |mask, group| mask | group.mask);
-            if members & warp.live & !present == 0 {
-                for group in &mut warp.groups {
-                    if group.mask & present != 0 {
-                        (group.wait, group.pc) = (Wait::Ready, group.pc + 1);
-                    }
-                }
-                observe::warp_sync(warp, &mut self.env, present);
-                warp.settle();
-                self.ready |= 1 << index;
-                return true;
-            }
-        }
-        let Some(lowest) =
-            (0..warp.groups.len()).filter(|at| waiting(&warp.groups[*at])).min_by_key(|at| warp.groups[*at].pc)
-        else {
-            return false;
-        };
-        let group = warp.groups[lowest];
-        self.env.pc = group.pc;
-        let elsewhere = warp.live & !group.mask;
-        let what = format!("lanes {:#010x} wait for lanes among {elsewhere:#010x}, which cannot come", group.mask);
-        self.env.fault(warp, group.mask.trailing_zeros() as usize, FaultKind::Divergence { what });
-        let group = &mut warp.groups[lowest];
-        (group.wait, group.forced) = (Wait::Ready, true);
-        warp.settle();
+        let warp = &mut self.warps[index as usize];
+        let waiting: Vec<usize> =
+            (0..warp.groups.len()).filter(|at| warp.groups[*at].wait == Wait::Collective).collect();
+        let Some(&lowest) = waiting.iter().min_by_key(|at| warp.groups[**at].pc) else { return false };
         self.ready |= 1 << index;
+        if let Some(&at) = waiting.iter().find(|at| missing(warp, program, warp.groups[**at]) == 0) {
+            warp.groups[at].wait = Wait::Ready;
+        } else if let Some((kind, lanes)) =
+            waiting.iter().find_map(|at| spread(warp, program, warp.groups[*at], &waiting))
+        {
+            meet(warp, kind, lanes);
+            if matches!(kind, Meeting::Warp(_)) {
+                observe::warp_sync(warp, &mut self.env, lanes);
+            }
+        } else {
+            let group = &mut warp.groups[lowest];
+            (group.wait, group.forced) = (Wait::Ready, true);
+            let (pc, mask) = (group.pc, group.mask);
+            let absent = missing(warp, program, warp.groups[lowest]);
+            let what = format!("lanes {mask:#010x} wait for lanes {absent:#010x}, which cannot come");
+            self.env.pc = pc;
+            self.env.fault(warp, mask.trailing_zeros() as usize, FaultKind::Divergence { what });
+        }
+        warp.settle();
         true
+    }
+}
+
+/// Where lanes can be together without standing at the same instruction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meeting {
+    /// `bar.warp.sync` with this mask.
+    Warp(u32),
+    /// `barrier.sync` without `.aligned`, by number.
+    Block(u8),
+}
+
+/// The lanes that a waiting group still lacks.
+fn missing(warp: &Warp, program: &Program, group: Group) -> u32 {
+    let needed = match &program.insts[group.pc as usize].op {
+        Op::Collective(Members::Mask(register), _) | Op::WarpBarrier(Members::Mask(register)) => {
+            let named = register.load(warp);
+            lanes_of(group.mask).fold(0, |needed, lane| needed | named[lane])
+        }
+        _ => FULL,
+    };
+    needed & warp.live & !group.mask
+}
+
+fn meeting(warp: &Warp, program: &Program, group: Group) -> Option<Meeting> {
+    let lane = group.mask.trailing_zeros() as usize;
+    match &program.insts[group.pc as usize].op {
+        Op::WarpBarrier(Members::Mask(register)) => Some(Meeting::Warp(register.load(warp)[lane])),
+        Op::Barrier(barrier) if !barrier.aligned && barrier.action == BarrierAction::Sync => {
+            u8::try_from(barrier.id.load(warp)[lane]).ok().map(Meeting::Block)
+        }
+        _ => None,
+    }
+}
+
+/// The lanes that wait at the same meeting as a group, if nobody is missing from it.
+fn spread(warp: &Warp, program: &Program, group: Group, waiting: &[usize]) -> Option<(Meeting, u32)> {
+    let kind = meeting(warp, program, group)?;
+    let here = waiting.iter().map(|at| warp.groups[*at]).filter(|other| meeting(warp, program, *other) == Some(kind));
+    let present = here.fold(0, |lanes, other| lanes | other.mask);
+    let needed = match kind {
+        Meeting::Warp(members) => members,
+        Meeting::Block(_) => FULL,
+    };
+    (needed & warp.live & !present == 0).then_some((kind, present))
+}
+
+/// The groups of these lanes have met. At a barrier of the block one of them arrives for all.
+fn meet(warp: &mut Warp, kind: Meeting, lanes: u32) {
+    let mut first = true;
+    for group in warp.groups.iter_mut().filter(|group| group.mask & lanes != 0) {
+        match kind {
+            Meeting::Warp(_) => (group.wait, group.pc) = (Wait::Ready, group.pc + 1),
+            Meeting::Block(_) if first => (group.wait, group.forced) = (Wait::Ready, true),
+            Meeting::Block(id) => group.wait = Wait::Barrier(id),
+        }
+        first = false;
     }
 }

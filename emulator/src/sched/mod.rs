@@ -14,6 +14,8 @@ use registers::{check_registers, set_register, set_special};
 
 /// Most instructions of a warp's turn.
 const TURN: u32 = 64;
+/// Turns that a greedy schedule gives one warp in a row. One that spins on what another warp will write needs an end to that.
+const GREED: u32 = 256;
 
 /// What a turn of a block came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub(crate) struct Block<'a> {
     /// Warps with threads that have not exited.
     alive: u32,
     last: u32,
+    /// Turns in a row that the last warp had.
+    streak: u32,
     barriers: [Arrivals; BARRIERS],
     /// Executions and executing threads of each instruction.
     executed: Vec<(u64, u64)>,
@@ -65,8 +69,16 @@ impl<'a> Block<'a> {
         let warps =
             (0..threads.div_ceil(32)).map(|w| Warp::new(context.program, w, (threads - w * 32).min(32))).collect();
         let executed = vec![(0, 0); context.program.insts.len()];
-        let mut block =
-            Self { env, warps, ready: 0, alive: 0, last: 0, barriers: [Arrivals::default(); BARRIERS], executed };
+        let mut block = Self {
+            env,
+            warps,
+            ready: 0,
+            alive: 0,
+            last: 0,
+            streak: 0,
+            barriers: [Arrivals::default(); BARRIERS],
+            executed,
+        };
         block.set_constants();
         block
     }
@@ -82,6 +94,7 @@ impl<'a> Block<'a> {
         self.ready = u32::MAX >> (32 - self.warps.len());
         self.alive = self.ready;
         self.last = self.warps.len() as u32 - 1;
+        self.streak = 0;
         self.barriers = [Arrivals::default(); BARRIERS];
         for constant in &context.program.constants {
             if let Value::Special(special @ (Special::Ctaid(_) | Special::Multiprocessor)) = constant.value {
@@ -151,9 +164,10 @@ impl<'a> Block<'a> {
         let (warp, turn) = match self.env.context.config.schedule {
             Schedule::RoundRobin => (after(self.last, self.ready), TURN),
             Schedule::Random => (self.random_warp(), 1 + self.env.random.below(TURN)),
-            Schedule::Greedy if self.ready >> self.last & 1 != 0 => (self.last, TURN),
+            Schedule::Greedy if self.ready >> self.last & 1 != 0 && self.streak < GREED => (self.last, TURN),
             Schedule::Greedy => (self.random_warp(), TURN),
         };
+        self.streak = if warp == self.last { self.streak + 1 } else { 0 };
         self.last = warp;
         (warp, turn)
     }

@@ -3,8 +3,8 @@
 use super::kernels::{Backward, Forward};
 use super::{BACKWARD, BackwardDesc, FORWARD, ForwardDesc};
 use crate::abi::{
-    GELU_THREADS, GELU_VECTORS, GeluBwdGeneralParams, GeluBwdParams, GeluBwdReduceParams, GeluFwdGeneralParams,
-    GeluFwdParams, GeluTiles,
+    GELU_MAX_THREADS_PER_ROW, GELU_THREADS, GELU_VECTORS, GeluBwdGeneralParams, GeluBwdParams, GeluBwdReduceParams,
+    GeluFwdGeneralParams, GeluFwdParams, GeluTiles,
 };
 use crate::check::{Arg, Rows, disjoint};
 use crate::device::{Caps, Launch, LaunchShape, Queue};
@@ -20,8 +20,6 @@ const MAX_GRID_X: u64 = i32::MAX as u64;
 const MAX_GRID_Y: u64 = 65_535;
 /// Elements of a row of a general kernel, which counts them in 32 bits.
 const MAX_WIDTH: u64 = 1 << 31;
-/// A warp: more threads of a block side by side would not make its accesses any wider.
-const MAX_THREADS_PER_ROW: u64 = 32;
 /// Times that a block without partial sums goes over its threads' rows.
 const SHORT_BLOCK_PASSES: u64 = 8;
 /// Columns that one block of the reduce kernel adds up, and its threads (`ColumnSum` in common/columns.cuh).
@@ -91,6 +89,8 @@ impl BackwardPlan {
     /// # Errors
     /// Those of loading and launching a kernel.
     pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
+        // Where the second kernel cannot be loaded, the first has not been queued either.
+        self.preload(queue)?;
         // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise.
         match &self.0 {
             BackwardLaunch::Plain(launch) => unsafe { launch.queue(queue) },
@@ -311,7 +311,7 @@ struct Tiling {
 impl Tiling {
     fn of(rows: Rows, dtype: DType) -> Self {
         let lanes = lanes(dtype);
-        let threads_per_row = rows.width.div_ceil(lanes).next_power_of_two().min(MAX_THREADS_PER_ROW);
+        let threads_per_row = rows.width.div_ceil(lanes).next_power_of_two().min(GELU_MAX_THREADS_PER_ROW.into());
         Self {
             rows: rows.rows as u64,
             width: rows.width,

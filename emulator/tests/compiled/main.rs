@@ -1,0 +1,5 @@
+//! Kernels as nvcc 13 compiles them for sm_80: the .cu files beside the PTX in `tests/ptx` are their sources.
+
+mod common;
+mod gemm;
+mod reductions;
