@@ -1,6 +1,6 @@
 //! What a block shares among its warps: shared memory, the launch, faults and counters.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 
 use super::Warp;
@@ -115,9 +115,7 @@ impl<'a> Env<'a> {
             _ => 0,
         };
         self.faults.total += 1;
-        let seen = self.faults.seen.entry((pc, discriminant(&kind), earlier)).or_default();
-        *seen += 1;
-        if *seen == 1 && self.faults.first.len() < FaultLog::LISTED {
+        if self.faults.seen.insert((pc, discriminant(&kind), earlier)) && self.faults.first.len() < FaultLog::LISTED {
             let fault = Fault {
                 kernel: self.context.program.name.clone(),
                 block: self.block,
@@ -152,10 +150,19 @@ pub(crate) struct FaultLog {
     /// One of each kind at each instruction (and, for races, each earlier instruction), the first in time.
     pub first: Vec<Fault>,
     pub total: u64,
-    seen: HashMap<(u32, Discriminant<FaultKind>, u32), u64>,
+    seen: HashSet<(u32, Discriminant<FaultKind>, u32)>,
+    /// Pairs of instructions, the later one first, and whether the earlier one is a copy in flight.
+    conflicts: HashSet<((u32, u32), bool)>,
 }
 
 impl FaultLog {
+    /// Counts a conflict between two instructions, and says whether one of its kind has been seen.
+    pub fn is_known(&mut self, pair: (u32, u32), in_flight: bool) -> bool {
+        let known = !self.conflicts.insert((pair, in_flight));
+        self.total += u64::from(known);
+        known
+    }
+
     /// How many faults a launch lists.
     pub const LISTED: usize = 100;
 }

@@ -112,14 +112,22 @@ pub(crate) fn barrier_complete(env: &mut Env<'_>, id: usize, waiting: u32) {
 #[inline(never)]
 fn report(warp: &Warp, env: &mut Env<'_>) {
     for conflict in std::mem::take(&mut env.conflicts) {
-        let earlier = conflict.earlier.map(|earlier| Box::new(env.access(earlier.warp, earlier.lane, earlier.pc)));
         let address = conflict.address;
-        let kind = match (conflict.hazard, earlier) {
-            (Hazard::InFlight, Some(copy)) => FaultKind::InFlight { address, copy },
-            (hazard, Some(earlier)) => FaultKind::Race { address, hazard: hazard.name(), earlier },
-            (_, None) => FaultKind::Uninitialised { space: Space::Shared.name(), address },
+        let lane = conflict.lane as usize;
+        let Some(earlier) = conflict.earlier else {
+            env.fault(warp, lane, FaultKind::Uninitialised { space: Space::Shared.name(), address });
+            continue;
         };
-        env.fault(warp, conflict.lane as usize, kind);
+        // A pair of instructions that is known needs no words.
+        if env.faults.is_known((env.pc, earlier.pc), conflict.hazard == Hazard::InFlight) {
+            continue;
+        }
+        let access = Box::new(env.access(earlier.warp, earlier.lane, earlier.pc));
+        let kind = match conflict.hazard {
+            Hazard::InFlight => FaultKind::InFlight { address, copy: access },
+            hazard => FaultKind::Race { address, hazard: hazard.name(), earlier: access },
+        };
+        env.fault(warp, lane, kind);
     }
 }
 

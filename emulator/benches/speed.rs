@@ -1,0 +1,135 @@
+//! Warp-instructions per second on a reduction and on a tensor-core product, with and without the detector.
+//!
+//! `cargo bench -p ptx-emulator` prints criterion's times and a table (`-- --table` the table alone): the best of several runs on one core, also as a ratio to
+//! a fixed scalar loop in the same process, since the host's speed is not known.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use ptx_emulator::{Checks, Config, DeviceModel, Emulator, Kernel, Launch, Module};
+
+/// A kernel with its data, ready to be launched again and again.
+struct Case {
+    name: &'static str,
+    device: Emulator,
+    kernel: Kernel,
+    grid: [u32; 3],
+    block: [u32; 3],
+    params: Vec<u8>,
+}
+
+impl Case {
+    fn new(name: &'static str, ptx: &str, kernel: &str, grid: [u32; 3], block: [u32; 3]) -> Self {
+        let config = Config { workers: 1, ..Config::new(DeviceModel::Sm80) };
+        let kernel = Module::load(ptx).expect("the PTX loads").kernel(kernel).expect("the kernel exists");
+        Self { name, device: Emulator::new(config), kernel, grid, block, params: Vec::new() }
+    }
+
+    /// Adds the address of `bytes` bytes, which hold `pattern` in every 4.
+    fn buffer(mut self, bytes: u64, pattern: u32) -> Self {
+        let address = self.device.alloc(bytes, "buffer").expect("memory");
+        self.device.fill(address, bytes, pattern, 4).expect("in bounds");
+        self.params.extend(address.to_le_bytes());
+        self
+    }
+
+    fn int(mut self, value: i32) -> Self {
+        self.params.extend(value.to_le_bytes());
+        self
+    }
+
+    /// Warp-instructions of one launch.
+    fn run(&self, checks: Checks) -> u64 {
+        let config = Config { checks, ..self.device.config().clone() };
+        let launch = Launch {
+            kernel: &self.kernel,
+            grid: self.grid,
+            block: self.block,
+            dynamic_shared: 0,
+            params: &self.params,
+            config: Some(&config),
+        };
+        self.device.launch(&launch).expect("no fault").total_warp_instructions()
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let one = 0x3f80_0000;
+    let reduction =
+        Case::new("row_sum", include_str!("../tests/ptx/reductions.ptx"), "row_sum", [64, 1, 1], [256, 1, 1]);
+    let product = Case::new("gemm_bf16", include_str!("../tests/ptx/gemm.ptx"), "gemm_bf16", [4, 4, 1], [128, 1, 1]);
+    let (rows, width, size) = (64u64, 8192u64, 256u64);
+    vec![
+        reduction.buffer(rows * width * 4, one).buffer(rows * 4, 0).int(width as i32),
+        product
+            .buffer(size * size * 2, 0x3f80_3f80)
+            .buffer(size * size * 2, 0x3f80_3f80)
+            .buffer(size * size * 4, 0)
+            .int(size as i32)
+            .int(size as i32)
+            .int(size as i32),
+    ]
+}
+
+/// A million steps of xorshift64, which no compiler shortens: six dependent operations each.
+fn scalar_loop() -> u64 {
+    let step = |x: u64| {
+        let x = x ^ x << 13;
+        let x = x ^ x >> 7;
+        x ^ x << 17
+    };
+    (0..1_000_000u64).fold(black_box(1), |x, _| step(x))
+}
+
+fn best(runs: u32, mut f: impl FnMut()) -> Duration {
+    let time = |f: &mut dyn FnMut()| {
+        let start = Instant::now();
+        f();
+        start.elapsed()
+    };
+    (0..runs).map(|_| time(&mut f)).min().unwrap_or_default()
+}
+
+fn main() {
+    let cases = cases();
+    let modes = [("plain", Checks::NONE), ("checked", Checks::ALL)];
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted =
+        |id: &str| arguments.iter().filter(|word| !word.starts_with('-')).all(|word| id.contains(word.as_str()));
+    if !arguments.iter().any(|word| word == "--table") {
+        measure(&cases, &modes);
+    }
+    let scalar = best(50, || {
+        black_box(scalar_loop());
+    });
+    println!("scalar loop: {:.2} ns a step", scalar.as_secs_f64() * 1e3);
+    for case in &cases {
+        for (mode, checks) in modes.into_iter().filter(|(mode, _)| wanted(&format!("{}/{mode}", case.name))) {
+            let instructions = case.run(checks);
+            let time = best(15, || {
+                black_box(case.run(checks));
+            });
+            let each = time.as_secs_f64() * 1e9 / instructions as f64;
+            println!(
+                "{}/{mode}: {instructions} warp-instructions, {:.1} M/s, {:.1} scalar steps each",
+                case.name,
+                1e3 / each,
+                each / (scalar.as_secs_f64() * 1e3)
+            );
+        }
+    }
+}
+
+/// Criterion's part.
+fn measure(cases: &[Case], modes: &[(&str, Checks)]) {
+    let mut criterion = Criterion::default().configure_from_args();
+    for case in cases {
+        for (mode, checks) in modes {
+            let mut group = criterion.benchmark_group("emulator");
+            group.throughput(Throughput::Elements(case.run(*checks)));
+            group.bench_function(format!("{}/{mode}", case.name), |bencher| bencher.iter(|| case.run(*checks)));
+        }
+    }
+    criterion.final_summary();
+}
