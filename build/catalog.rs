@@ -58,10 +58,7 @@ pub fn build() -> Result<(), String> {
     }
     let sources = sources(&package)?;
 
-    if let Some(why) = stubs()? {
-        if let Some(warning) = why {
-            env::warn(&warning);
-        }
+    if is_stub_build()? {
         return sources.iter().try_for_each(|source| write_static(&images, source, &[]));
     }
     if let Some(folder) = env::var("WARPSMITH_PTX_DIR") {
@@ -77,20 +74,24 @@ pub fn build() -> Result<(), String> {
     }
 }
 
-/// Whether this build has no kernels, and what to say about it aloud.
-fn stubs() -> Result<Option<Option<String>>, String> {
+/// Whether this build has no kernels. Only where that was asked for, or, aloud, where there is no CUDA.
+fn is_stub_build() -> Result<bool, String> {
     if env::var("DOCS_RS").is_some() {
-        return Ok(Some(None));
+        return Ok(true);
     }
     match env::var("WARPSMITH_SKIP_NVCC").as_deref() {
         None | Some("0") => {}
-        Some("1") => return Ok(Some(None)),
+        Some("1") => return Ok(true),
         Some(other) => return Err(format!("WARPSMITH_SKIP_NVCC is 0 or 1, not '{other}'")),
     }
     let target = env::cargo("CARGO_CFG_TARGET_OS")?;
-    let without =
-        format!("warpsmith has no kernels on {target}, which has no CUDA: launches return Error::KernelsNotBuilt");
-    Ok(if ["linux", "windows"].contains(&target.as_str()) { None } else { Some(Some(without)) })
+    let has_cuda = ["linux", "windows"].contains(&target.as_str());
+    if !has_cuda {
+        env::warn(&format!(
+            "warpsmith has no kernels on {target}, which has no CUDA: launches return Error::KernelsNotBuilt"
+        ));
+    }
+    Ok(!has_cuda)
 }
 
 /// All `.cu` files, in the order of their paths.
