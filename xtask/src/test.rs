@@ -15,10 +15,11 @@ pub fn test(rest: &[&str]) -> Outcome {
         command.args(rest).env("WARPSMITH_EMULATED_DRIVER", &driver);
         Ok::<_, String>(command)
     };
-    run(&mut tests(&["test", "--workspace"])?)?;
+    run(&mut tests(&["test", "--package", "warpsmith"])?)?;
     // The emulated cases have just run: this time it is the CUDA cases alone.
     let mut over_driver = tests(&["test", "--package", "warpsmith", "--tests"])?;
-    run(over_driver.env("LD_LIBRARY_PATH", &driver).env("WARPSMITH_DEVICE", "cuda"))
+    run(over_driver.env("LD_LIBRARY_PATH", &driver).env("WARPSMITH_DEVICE", "cuda"))?;
+    run(&mut tests(&["test", "--workspace", "--exclude", "warpsmith"])?)
 }
 
 /// A folder that holds the drop-in driver under the names that programs load. It is not where cargo puts the library: cargo's folders
