@@ -2,6 +2,7 @@
 
 mod common;
 #[path = "../tests/common/data.rs"]
+#[allow(dead_code)] // Shared with the tests, which use all of it.
 mod data;
 
 use std::marker::PhantomData;

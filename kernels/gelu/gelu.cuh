@@ -132,9 +132,15 @@ struct Tanh {
         // From |x| = 11.3 on, s is 0 or 1 in a float; held there, (2u)' cannot overflow and meet a zero.
         const float square = fminf(x * x, 128.0f);
         const float low = lower(x, square);
-        const float product = fmaf(-low, low, low);
+        const float s = sigmoid(x, low);
+        float product = fmaf(-low, low, low);
+        if constexpr (FULL<T>) {
+            // As in `factor`: below 1, s is better than the lower factor. s (1 - s) = 1/4 - (s - 1/2)^2.
+            const float centred = s - 0.5f;
+            product = square < 1.0f ? fmaf(-centred, centred, 0.25f) : product;
+        }
         const float inner = fmaf(square, 3.0f * SLOPE * CUBIC, SLOPE);
-        return fmaf(x * product, inner, sigmoid(x, low));
+        return fmaf(x * product, inner, s);
     }
 };
 

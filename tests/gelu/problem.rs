@@ -133,10 +133,11 @@ impl<T: Real> Problem<T> {
         }
     }
 
-    /// Runs both passes and judges them row by row. Rows of a few elements are judged as one: where such a row holds but one value of
-    /// gelu' near its zero (x = -0.75), where two terms cancel, naive may be right by chance to any number of digits.
+    /// Runs both passes and judges them row by row. Rows of less than 32 elements are judged together: the largest of so few naive
+    /// errors may be next to nothing by chance. (Of random rows of 9 elements, 7 in 84,440 then break the rule, by up to 1.4 times,
+    /// where the two terms of gelu' nearly cancel; of 24 elements none does.)
     pub fn check<D: Device>(&self, device: &D, name: &str) {
-        let cols = if self.width < 8 { self.input.len() } else { self.width };
+        let cols = if self.width < 32 { self.input.len() } else { self.width };
         self.judge_output(name, cols, &self.forward(device));
         self.judge_gradients(name, cols, &self.backward(device));
     }

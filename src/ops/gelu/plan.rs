@@ -89,9 +89,10 @@ impl BackwardPlan {
     /// # Errors
     /// Those of loading and launching a kernel.
     pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // Where the second kernel cannot be loaded, the first has not been queued either.
+        // Where the second kernel cannot be loaded, the first must not have run.
         self.preload(queue)?;
-        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise.
+        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in
+        // this order, so that the partial sums are there when they are read.
         match &self.0 {
             BackwardLaunch::Plain(launch) => unsafe { launch.queue(queue) },
             BackwardLaunch::General { main, reduce } => unsafe {
