@@ -70,7 +70,8 @@ const FLUSH_BYTES: usize = 256 << 20;
 impl Gpu {
     fn find() -> Option<Self> {
         let wanted = std::env::var("WARPSMITH_DEVICE").unwrap_or_default();
-        if wanted == "emulated" {
+        // The drop-in driver is the emulator, too.
+        if wanted == "emulated" || std::env::var_os("WARPSMITH_EMULATED_DRIVER").is_some() {
             return None;
         }
         let device = match CudaDevice::new(0) {

@@ -61,9 +61,11 @@ impl ForwardPlan {
     /// Those of loading and launching a kernel.
     pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
         // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        match &self.0 {
-            ForwardLaunch::Plain(launch) => unsafe { launch.queue(queue) },
-            ForwardLaunch::General(launch) => unsafe { launch.queue(queue) },
+        unsafe {
+            match &self.0 {
+                ForwardLaunch::Plain(launch) => launch.queue(queue),
+                ForwardLaunch::General(launch) => launch.queue(queue),
+            }
         }
     }
 
@@ -93,12 +95,14 @@ impl BackwardPlan {
         self.preload(queue)?;
         // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in
         // this order, so that the partial sums are there when they are read.
-        match &self.0 {
-            BackwardLaunch::Plain(launch) => unsafe { launch.queue(queue) },
-            BackwardLaunch::General { main, reduce } => unsafe {
-                main.queue(queue)?;
-                reduce.iter().try_for_each(|reduce| reduce.queue(queue))
-            },
+        unsafe {
+            match &self.0 {
+                BackwardLaunch::Plain(launch) => launch.queue(queue),
+                BackwardLaunch::General { main, reduce } => {
+                    main.queue(queue)?;
+                    reduce.iter().try_for_each(|reduce| reduce.queue(queue))
+                }
+            }
         }
     }
 
