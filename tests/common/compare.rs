@@ -140,7 +140,7 @@ impl<T: Float> Comparison<'_, T> {
                 .expect("a row has at least one element");
             let tiny = tiny(T::DTYPE, largest);
             let bound = factor * naive_error + tiny;
-            if !(error <= bound) {
+            if !within(error, bound) {
                 return Err(self.mismatch(Rule::Row, index, error, bound));
             }
             margin.row = margin.row.max(error / bound);
@@ -155,7 +155,7 @@ impl<T: Float> Comparison<'_, T> {
         }
         let root_mean = |squares: f64| (squares / count as f64).sqrt();
         let (error, bound) = (root_mean(got_squares), factor * root_mean(naive_squares) + root_mean(tiny_squares));
-        if !(error <= bound) {
+        if !within(error, bound) {
             return Err(self.mismatch(Rule::Tensor, worst.0, error, bound));
         }
         margin.tensor = error / bound;
@@ -190,6 +190,11 @@ impl<T: Float> Comparison<'_, T> {
             bound,
         }
     }
+}
+
+/// Whether an error is known to be within its bound: a NaN on either side is not.
+fn within(error: f64, bound: f64) -> bool {
+    error <= bound
 }
 
 #[derive(PartialEq, Eq)]
