@@ -1,8 +1,8 @@
 //! Every launcher of the crate, each with its tensors at hand.
 
 use half::bf16;
-use warpsmith::ops::gelu;
-use warpsmith::{Buffer, CudaDevice, DType, Device, Result};
+use warpsmith::ops::{gelu, layer_norm};
+use warpsmith::{Buffer as _, CudaDevice, DType, Device, Result};
 
 /// A launcher that can be called again and again.
 pub struct Launcher {
@@ -23,11 +23,22 @@ const WIDTH: usize = 40;
 
 /// All of them on one device. Nothing is loaded yet.
 pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
-    Ok(vec![gelu_forward(device)?, gelu_forward_biased(device)?, gelu_backward(device)?, gelu_backward_biased(device)?])
+    let mut launchers = vec![gelu_forward(device)?, gelu_forward_biased(device)?];
+    launchers.extend([gelu_backward(device)?, gelu_backward_biased(device)?]);
+    launchers.extend([layer_norm_forward(device)?, layer_norm_forward_residual(device)?]);
+    launchers.extend([layer_norm_backward(device)?, layer_norm_backward_weighted(device)?]);
+    Ok(launchers)
 }
 
-fn ones(device: &CudaDevice, len: usize) -> Result<<CudaDevice as Device>::Buffer<bf16>> {
+type Buffer<T> = <CudaDevice as Device>::Buffer<T>;
+
+fn ones(device: &CudaDevice, len: usize) -> Result<Buffer<bf16>> {
     device.upload(&vec![bf16::ONE; len])
+}
+
+/// A mean and a reciprocal deviation for each row.
+fn statistics(device: &CudaDevice) -> Result<[Buffer<f32>; 2]> {
+    Ok([device.upload(&[0.0_f32; ROWS])?, device.upload(&[1.0_f32; ROWS])?])
 }
 
 /// GELU without a bias.
@@ -85,4 +96,87 @@ fn gelu_backward_biased(device: &CudaDevice) -> Result<Launcher> {
         gelu::backward(&device, tensors, gelu::Form::Erf)
     };
     Ok(Launcher { name: "gelu::backward with bias", reads: 3, writes: 3, kernels: 2, call: Box::new(call) })
+}
+
+fn layer_norm_forward(device: &CudaDevice) -> Result<Launcher> {
+    let (device, x, mut y) = (device.clone(), ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?);
+    let call = move || {
+        let tensors = layer_norm::Forward {
+            input: x.view([ROWS, WIDTH])?,
+            residual: None,
+            weight: None,
+            bias: None,
+            output: y.view_mut([ROWS, WIDTH])?,
+            statistics: None,
+        };
+        layer_norm::forward(&device, tensors, 1e-5)
+    };
+    Ok(Launcher { name: "layer_norm::forward", reads: 1, writes: 1, kernels: 1, call: Box::new(call) })
+}
+
+fn layer_norm_forward_residual(device: &CudaDevice) -> Result<Launcher> {
+    let (x, residual) = (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?);
+    let (weight, bias) = (ones(device, WIDTH)?, ones(device, WIDTH)?);
+    let (mut sum, mut y, [mut mean, mut rstd]) =
+        (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?, statistics(device)?);
+    let device = device.clone();
+    let call = move || {
+        let (residual, sum) = (residual.view([ROWS, WIDTH])?, sum.view_mut([ROWS, WIDTH])?);
+        let (mean, rstd) = (mean.view_mut([ROWS])?, rstd.view_mut([ROWS])?);
+        let tensors = layer_norm::Forward {
+            input: x.view([ROWS, WIDTH])?,
+            residual: Some(layer_norm::Residual { residual, sum }),
+            weight: Some(weight.view([WIDTH])?),
+            bias: Some(bias.view([WIDTH])?),
+            output: y.view_mut([ROWS, WIDTH])?,
+            statistics: Some(layer_norm::Statistics { mean, rstd }),
+        };
+        layer_norm::forward(&device, tensors, 1e-5)
+    };
+    Ok(Launcher { name: "layer_norm::forward with all", reads: 4, writes: 4, kernels: 1, call: Box::new(call) })
+}
+
+fn layer_norm_backward(device: &CudaDevice) -> Result<Launcher> {
+    let (dy, x, [mean, rstd]) = (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?, statistics(device)?);
+    let (device, mut dx) = (device.clone(), ones(device, ROWS * WIDTH)?);
+    let call = move || {
+        let (mean, rstd) = (mean.view([ROWS])?, rstd.view([ROWS])?);
+        let tensors = layer_norm::Backward {
+            grad_output: dy.view([ROWS, WIDTH])?,
+            input: x.view([ROWS, WIDTH])?,
+            weight: None,
+            statistics: layer_norm::Statistics { mean, rstd },
+            grad_sum: None,
+            grad_input: dx.view_mut([ROWS, WIDTH])?,
+            grad_weight: None,
+            grad_bias: None,
+            workspace: None,
+        };
+        layer_norm::backward(&device, tensors)
+    };
+    Ok(Launcher { name: "layer_norm::backward", reads: 4, writes: 1, kernels: 1, call: Box::new(call) })
+}
+
+fn layer_norm_backward_weighted(device: &CudaDevice) -> Result<Launcher> {
+    let (dy, x, [mean, rstd]) = (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?, statistics(device)?);
+    let (weight, past, mut dx) = (ones(device, WIDTH)?, ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?);
+    let (mut dweight, mut dbias) = (ones(device, WIDTH)?, ones(device, WIDTH)?);
+    let bytes = layer_norm::backward_workspace_bytes([ROWS, WIDTH]);
+    let (device, mut workspace) = (device.clone(), device.upload(&vec![0u8; bytes])?);
+    let call = move || {
+        let (mean, rstd) = (mean.view([ROWS])?, rstd.view([ROWS])?);
+        let tensors = layer_norm::Backward {
+            grad_output: dy.view([ROWS, WIDTH])?,
+            input: x.view([ROWS, WIDTH])?,
+            weight: Some(weight.view([WIDTH])?),
+            statistics: layer_norm::Statistics { mean, rstd },
+            grad_sum: Some(past.view([ROWS, WIDTH])?),
+            grad_input: dx.view_mut([ROWS, WIDTH])?,
+            grad_weight: Some(dweight.view_mut([WIDTH])?),
+            grad_bias: Some(dbias.view_mut([WIDTH])?),
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        layer_norm::backward(&device, tensors)
+    };
+    Ok(Launcher { name: "layer_norm::backward with all", reads: 6, writes: 4, kernels: 2, call: Box::new(call) })
 }
