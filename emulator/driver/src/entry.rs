@@ -83,3 +83,15 @@ fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_stays_inside() {
+        let fails = |message: &'static str| anytime("cuTest", &[], |_| -> Outcome { panic!("{message}") });
+        assert_eq!(fails("on purpose"), CudaError::UNKNOWN.0);
+        assert_eq!(anytime("cuTest", &[], |_| Ok(())), 0);
+    }
+}

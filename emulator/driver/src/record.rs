@@ -39,7 +39,7 @@ impl Record {
 
     /// Whether anybody would read a line of this thread.
     pub fn wanted(&self) -> bool {
-        self.file.is_some() || HERE.with_borrow(Option::is_some)
+        self.file.is_some() || HERE.try_with(|here| here.borrow().is_some()).unwrap_or(false)
     }
 
     /// One call that has ended.
@@ -77,8 +77,9 @@ impl Record {
     }
 
     fn line(&self, line: &str) {
-        HERE.with_borrow_mut(|here| {
-            if let Some(text) = here {
+        // A call from a thread that is ending finds nothing here, and is in the file alone.
+        let _ = HERE.try_with(|here| {
+            if let Some(text) = here.borrow_mut().as_mut() {
                 text.push_str(line);
                 text.push('\n');
             }

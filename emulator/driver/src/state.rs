@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
@@ -166,13 +167,13 @@ pub struct State {
 }
 
 thread_local! {
-    /// The stack of current contexts; the last is current.
-    static CURRENT: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
+    /// The stack of current contexts; the last is current. Never dropped, so that it is there for programs that release their contexts while a thread ends.
+    static CURRENT: RefCell<ManuallyDrop<Vec<Handle>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// Reads or changes this thread's stack of current contexts.
 pub fn with_stack<R>(f: impl FnOnce(&mut Vec<Handle>) -> R) -> R {
-    CURRENT.with_borrow_mut(f)
+    CURRENT.with_borrow_mut(|stack| f(stack))
 }
 
 impl State {

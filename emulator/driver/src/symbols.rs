@@ -5,7 +5,9 @@ use std::ffi::{CStr, c_char, c_void};
 use crate::abi::{CuResult, put, put_if_wanted};
 use crate::entry::anytime;
 use crate::error::{CudaError, Outcome};
-use crate::{context, device, error, event, function, graph, launch, library, memory, pool, stream, unsupported};
+use crate::{
+    context, copy, device, error, event, function, graph, launch, library, memory, pointer, pool, stream, unsupported,
+};
 
 /// `CUdriverProcAddressQueryResult`.
 const SUCCESS: u32 = 0;
@@ -165,19 +167,19 @@ fn table() -> [(&'static str, i32, *const c_void); 140] {
         ("cuMemPoolSetAttribute", 0, pool::cuMemPoolSetAttribute as *const c_void),
         ("cuMemPoolTrimTo", 0, pool::cuMemPoolTrimTo as *const c_void),
         ("cuMemPrefetchAsync", 0, unsupported::cuMemPrefetchAsync_v2 as *const c_void),
-        ("cuMemcpyDtoD", 0, memory::cuMemcpyDtoD_v2 as *const c_void),
-        ("cuMemcpyDtoDAsync", 0, memory::cuMemcpyDtoDAsync_v2 as *const c_void),
-        ("cuMemcpyDtoH", 0, memory::cuMemcpyDtoH_v2 as *const c_void),
-        ("cuMemcpyDtoHAsync", 0, memory::cuMemcpyDtoHAsync_v2 as *const c_void),
-        ("cuMemcpyHtoD", 0, memory::cuMemcpyHtoD_v2 as *const c_void),
-        ("cuMemcpyHtoDAsync", 0, memory::cuMemcpyHtoDAsync_v2 as *const c_void),
-        ("cuMemcpyPeerAsync", 0, memory::cuMemcpyPeerAsync as *const c_void),
-        ("cuMemsetD16", 0, memory::cuMemsetD16_v2 as *const c_void),
-        ("cuMemsetD16Async", 0, memory::cuMemsetD16Async as *const c_void),
-        ("cuMemsetD32", 0, memory::cuMemsetD32_v2 as *const c_void),
-        ("cuMemsetD32Async", 0, memory::cuMemsetD32Async as *const c_void),
-        ("cuMemsetD8", 0, memory::cuMemsetD8_v2 as *const c_void),
-        ("cuMemsetD8Async", 0, memory::cuMemsetD8Async as *const c_void),
+        ("cuMemcpyDtoD", 0, copy::cuMemcpyDtoD_v2 as *const c_void),
+        ("cuMemcpyDtoDAsync", 0, copy::cuMemcpyDtoDAsync_v2 as *const c_void),
+        ("cuMemcpyDtoH", 0, copy::cuMemcpyDtoH_v2 as *const c_void),
+        ("cuMemcpyDtoHAsync", 0, copy::cuMemcpyDtoHAsync_v2 as *const c_void),
+        ("cuMemcpyHtoD", 0, copy::cuMemcpyHtoD_v2 as *const c_void),
+        ("cuMemcpyHtoDAsync", 0, copy::cuMemcpyHtoDAsync_v2 as *const c_void),
+        ("cuMemcpyPeerAsync", 0, copy::cuMemcpyPeerAsync as *const c_void),
+        ("cuMemsetD16", 0, copy::cuMemsetD16_v2 as *const c_void),
+        ("cuMemsetD16Async", 0, copy::cuMemsetD16Async as *const c_void),
+        ("cuMemsetD32", 0, copy::cuMemsetD32_v2 as *const c_void),
+        ("cuMemsetD32Async", 0, copy::cuMemsetD32Async as *const c_void),
+        ("cuMemsetD8", 0, copy::cuMemsetD8_v2 as *const c_void),
+        ("cuMemsetD8Async", 0, copy::cuMemsetD8Async as *const c_void),
         ("cuModuleGetFunction", 0, library::cuModuleGetFunction as *const c_void),
         ("cuModuleGetGlobal", 0, library::cuModuleGetGlobal_v2 as *const c_void),
         ("cuModuleLoad", 0, library::cuModuleLoad as *const c_void),
@@ -208,8 +210,8 @@ fn table() -> [(&'static str, i32, *const c_void); 140] {
             function::cuOccupancyMaxPotentialBlockSizeWithFlags as *const c_void,
         ),
         ("cuOccupancyMaxPotentialClusterSize", 0, function::cuOccupancyMaxPotentialClusterSize as *const c_void),
-        ("cuPointerGetAttribute", 0, memory::cuPointerGetAttribute as *const c_void),
-        ("cuPointerGetAttributes", 0, memory::cuPointerGetAttributes as *const c_void),
+        ("cuPointerGetAttribute", 0, pointer::cuPointerGetAttribute as *const c_void),
+        ("cuPointerGetAttributes", 0, pointer::cuPointerGetAttributes as *const c_void),
         ("cuProfilerStart", 0, unsupported::cuProfilerStart as *const c_void),
         ("cuProfilerStop", 0, unsupported::cuProfilerStop as *const c_void),
         ("cuStreamAttachMemAsync", 0, unsupported::cuStreamAttachMemAsync as *const c_void),

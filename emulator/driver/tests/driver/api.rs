@@ -293,6 +293,34 @@ fn kernels_of_a_library_launch_without_a_function() {
     });
 }
 
+#[test]
+fn pools_and_limits_remember_what_they_are_told() {
+    emulated("api::pools_and_limits_remember_what_they_are_told", &[], || {
+        let context = CudaContext::new(0).unwrap();
+        let stream = context.new_stream().unwrap();
+        let (mut pool, mut again, mut address, mut threshold) = (null_mut(), null_mut(), 0, 7u64);
+        let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+        // SAFETY: every pointer can be read and written with its attribute's type.
+        unsafe {
+            sys::cuDeviceGetDefaultMemPool(&mut pool, 0).result().unwrap();
+            sys::cuDeviceGetMemPool(&mut again, 0).result().unwrap();
+            assert_eq!(pool, again);
+            sys::cuMemPoolGetAttribute(pool, attribute, (&raw mut threshold).cast()).result().unwrap();
+            assert_eq!(threshold, 0);
+            threshold = u64::MAX;
+            sys::cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()).result().unwrap();
+            threshold = 0;
+            sys::cuMemPoolGetAttribute(pool, attribute, (&raw mut threshold).cast()).result().unwrap();
+            assert_eq!(threshold, u64::MAX);
+            sys::cuMemAllocFromPoolAsync(&mut address, 64, pool, stream.cu_stream()).result().unwrap();
+            sys::cuMemFreeAsync(address, stream.cu_stream()).result().unwrap();
+            assert_eq!(sys::cuMemPoolDestroy(pool), Code::CUDA_ERROR_INVALID_VALUE);
+        }
+        context.set_limit(sys::CUlimit::CU_LIMIT_STACK_SIZE, 4096).unwrap();
+        assert_eq!(context.get_limit(sys::CUlimit::CU_LIMIT_STACK_SIZE).unwrap(), 4096);
+    });
+}
+
 fn cu_address(data: &cudarc::driver::CudaSlice<u32>, stream: &cudarc::driver::CudaStream) -> u64 {
     use cudarc::driver::DevicePtr;
     data.device_ptr(stream).0

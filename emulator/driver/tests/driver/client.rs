@@ -221,3 +221,70 @@ fn functions_of_a_module_outlive_no_unload() {
         assert_eq!(gone, Code::CUDA_ERROR_INVALID_HANDLE);
     });
 }
+
+#[test]
+fn the_record_in_a_file_has_the_text_of_a_fault() {
+    let path = std::env::temp_dir().join(format!("ptx-emulator-driver-{}.txt", std::process::id()));
+    let file = path.to_str().unwrap();
+    emulated("client::the_record_in_a_file_has_the_text_of_a_fault", &[("PTX_EMULATOR_RECORD", file)], || {
+        let context = CudaContext::new(0).unwrap();
+        let stream = context.new_stream().unwrap();
+        let stray = kernel(&context, "stray");
+        let data = stream.alloc_zeros::<u32>(4).unwrap();
+        // SAFETY: the emulator checks every access.
+        let fault = unsafe { stream.launch_builder(&stray).arg(&data).arg(&16u64).launch(one_block(1)) };
+        assert_eq!(code(fault), Code::CUDA_ERROR_ILLEGAL_ADDRESS);
+        let record = std::fs::read_to_string(std::env::var("PTX_EMULATOR_RECORD").unwrap()).unwrap();
+        let lines: Vec<_> = record.lines().collect();
+        assert_eq!(lines.iter().filter(|line| **line == "cuInit(flags=0) = 0").count(), 1, "{record}");
+        let launch =
+            lines.iter().position(|line| line.starts_with("cuLaunchKernel(") && line.ends_with(" = 700")).unwrap();
+        let text: Vec<_> = lines[..launch].iter().rev().take_while(|line| line.starts_with('!')).collect();
+        assert!(text.iter().any(|line| line.contains("stray") && line.contains("out of bounds")), "{record}");
+    });
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn threads_share_a_context() {
+    emulated("client::threads_share_a_context", &[], || {
+        let context = CudaContext::new(0).unwrap();
+        let add_step = kernel(&context, "add_step");
+        let stream = context.new_stream().unwrap();
+        let data = stream.alloc_zeros::<u32>(32).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        // SAFETY: 32 threads stay inside 32 elements. The streams' launches run one at a time.
+                        unsafe { stream.launch_builder(&add_step).arg(&data).arg(&1u32).launch(one_block(32)) }
+                            .unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(stream.clone_dtoh(&data).unwrap(), [100; 32]);
+    });
+}
+
+#[test]
+fn a_context_of_its_own_ends_with_its_owner() {
+    emulated("client::a_context_of_its_own_ends_with_its_owner", &[], || {
+        let primary = CudaContext::new(0).unwrap();
+        let own = CudaContext::new_non_primary(0, 0).unwrap();
+        assert_ne!(primary.cu_ctx(), own.cu_ctx());
+        let slice = own.default_stream().clone_htod(&[1u32; 4]).unwrap();
+        let handle = own.cu_ctx();
+        drop((slice, own));
+        // SAFETY: the driver looks handles up and does not follow them.
+        let gone = unsafe { sys::cuCtxSetCurrent(handle) };
+        assert_eq!(gone, Code::CUDA_ERROR_INVALID_CONTEXT);
+        primary.bind_to_thread().unwrap();
+        // A primary context lives as long as somebody retains it, and comes back new.
+        let handle = primary.cu_ctx();
+        let second = CudaContext::new(0).unwrap();
+        assert_eq!(second.cu_ctx(), handle);
+        drop((primary, second));
+        assert_ne!(CudaContext::new(0).unwrap().cu_ctx(), handle);
+    });
+}
