@@ -55,13 +55,9 @@ impl Driver {
 
     /// Runs an operation in a context, after everything that was queued before it.
     pub fn run(&self, context: &Context, operation: &Operation) -> Outcome {
-        if let Operation::Host { function, data } = operation {
-            // Outside the context's turn, for the function may wait for another thread that needs it.
-            // SAFETY: `cuLaunchHostFunc`'s contract: the function may be called with this data.
-            unsafe { function(*data as *mut c_void) };
-            return Ok(());
-        }
-        let _turn = context.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // A function on the host runs without the context's turn, for it may wait for another thread that needs it.
+        let on_device = !matches!(operation, Operation::Host { .. });
+        let _turn = on_device.then(|| context.turn.lock().unwrap_or_else(PoisonError::into_inner));
         context.check()?;
         match *operation {
             Operation::Upload { to, from, bytes } => {
@@ -88,7 +84,11 @@ impl Driver {
                 self.memory(bytes, emulator.fill(to, bytes, pattern, width))
             }
             Operation::Launch(ref launch) => self.run_kernel(context, launch),
-            Operation::Host { .. } => Ok(()),
+            Operation::Host { function, data } => {
+                // SAFETY: `cuLaunchHostFunc`'s contract: the function may be called with this data.
+                unsafe { function(data as *mut c_void) };
+                Ok(())
+            }
         }
     }
 
