@@ -5,7 +5,7 @@
 
 namespace warpsmith {
 
-constexpr int WARP = 32;
+constexpr uint32_t WARP = 32;
 constexpr int MAX_WARPS = 32;
 
 /// One step of a sum over lanes: adds the values of the lane at `distance`. Both lanes get the same bits, as addition commutes.
@@ -56,11 +56,10 @@ struct WarpSums {
 /// barrier; teams of several warps pass one, so two sums that follow one another need a `sums` each, and may take turns with them.
 template <int N>
 __device__ __forceinline__ void team_sum(const Team& team, float (&values)[N], WarpSums<N>& sums) {
+    group_sum(values, min(team.threads, WARP));
     if (team.threads <= WARP) {
-        group_sum(values, team.threads);
         return;
     }
-    group_sum(values);
     const uint32_t warps = team.threads / WARP;
     const uint32_t lane = threadIdx.x % WARP;
     float(&mine)[N] = sums.of[threadIdx.x / WARP];

@@ -50,33 +50,34 @@ struct Row {
     float x[Shape::VECTORS][LANES<T>];
     int count;
 
-    __device__ __forceinline__ void load(uint64_t address, uint64_t step) {
+    /// Loads the row.
+    __device__ __forceinline__ void load(uint64_t input, uint64_t step) {
         uint4 raw[Shape::VECTORS];
-#pragma unroll
-        for (int j = 0; j < Shape::VECTORS; ++j) {
-            raw[j] = j < count ? ptx::load_16_once(address + j * step) : uint4{};
-        }
+        load_raw(raw, input, step);
 #pragma unroll
         for (int j = 0; j < Shape::VECTORS; ++j) {
             unpack<T>(raw[j], x[j]);
         }
     }
 
-    /// Adds the residual, rounds the sum to T as a tensor would, and writes it.
-    __device__ __forceinline__ void add_residual(uint64_t residual, uint64_t sum, uint64_t step) {
-        Row other;
-        other.count = count;
-        other.load(residual, step);
+    /// Loads the row, adds the residual, rounds the sum to T as a tensor would, and writes it.
+    __device__ __forceinline__ void load(uint64_t input, uint64_t residual, uint64_t sum, uint64_t step) {
+        uint4 raw[Shape::VECTORS], other[Shape::VECTORS];
+        load_raw(raw, input, step);
+        load_raw(other, residual, step);
 #pragma unroll
         for (int j = 0; j < Shape::VECTORS; ++j) {
+            float r[LANES<T>];
+            unpack<T>(raw[j], x[j]);
+            unpack<T>(other[j], r);
 #pragma unroll
             for (int e = 0; e < LANES<T>; ++e) {
-                x[j][e] += other.x[j][e];
+                x[j][e] += r[e];
             }
-            const uint4 raw = pack<T>(x[j]);
-            unpack<T>(raw, x[j]);
+            raw[j] = pack<T>(x[j]);
+            unpack<T>(raw[j], x[j]);
             if (j < count) {
-                ptx::store_16(sum + j * step, raw);
+                ptx::store_16(sum + j * step, raw[j]);
             }
         }
     }
@@ -127,6 +128,14 @@ struct Row {
             }
         }
     }
+
+  private:
+    __device__ __forceinline__ void load_raw(uint4 (&raw)[Shape::VECTORS], uint64_t address, uint64_t step) const {
+#pragma unroll
+        for (int j = 0; j < Shape::VECTORS; ++j) {
+            raw[j] = j < count ? ptx::load_16_once(address + j * step) : uint4{};
+        }
+    }
 };
 
 template <typename T>
@@ -145,10 +154,12 @@ __device__ __forceinline__ void layer_norm_fwd(const LayerNormFwdParams& p) {
         Row<T> part;
         part.count = row < p.rows ? count : 0;
 
-        part.load(row_address<T>(p.input, row, p.input_stride) + start, step);
-        if (p.residual != 0) {
-            part.add_residual(row_address<T>(p.residual, row, p.residual_stride) + start,
-                              row_address<T>(p.sum, row, p.sum_stride) + start, step);
+        const uint64_t input = row_address<T>(p.input, row, p.input_stride) + start;
+        if (p.residual == 0) {
+            part.load(input, step);
+        } else {
+            part.load(input, row_address<T>(p.residual, row, p.residual_stride) + start,
+                      row_address<T>(p.sum, row, p.sum_stride) + start, step);
         }
 
         float total[1] = {part.sum()};
