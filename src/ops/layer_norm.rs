@@ -43,7 +43,7 @@
 //! again. Unmeasured on a GPU; instruction counts are in the same place.
 //!
 //! # Example
-//! ```ignore
+//! ```
 //! use warpsmith::ops::layer_norm::{self, Statistics};
 //! use warpsmith::{Buffer, Device};
 //! # use warpsmith::{EmulatedDevice, emulator::DeviceModel};

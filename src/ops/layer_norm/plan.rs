@@ -17,7 +17,7 @@ use crate::view::{Shape, TensorDesc};
 const VECTOR: u32 = 16;
 const WARP: u32 = 32;
 /// Threads of a block whose teams are a warp or less.
-const SMALL_TEAM_BLOCK: u32 = 128;
+const SMALL_TEAM_BLOCK: u32 = 256;
 /// Threads of a plain forward kernel that a multiprocessor holds at once, by their registers.
 const FWD_RESIDENT_THREADS: u32 = 512;
 /// Bytes of the smallest contiguous piece that is worth a row of its own threads: a cache line.
@@ -80,6 +80,8 @@ impl BackwardPlan {
     /// # Errors
     /// Those of loading and launching a kernel.
     pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
+        // Where one of the kernels cannot be loaded, none of them is queued.
+        self.preload(queue)?;
         // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in
         // this order, so that the partial sums are there when they are read.
         unsafe {
