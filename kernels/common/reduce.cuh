@@ -8,34 +8,8 @@ namespace warpsmith {
 constexpr uint32_t WARP = 32;
 constexpr int MAX_WARPS = 32;
 
-/// One step of a sum over lanes: adds the values of the lane at `distance`. Both lanes get the same bits, as addition commutes.
-template <int N>
-__device__ __forceinline__ void add_lane(float (&values)[N], uint32_t distance) {
-#pragma unroll
-    for (int i = 0; i < N; ++i) {
-        values[i] += __shfl_xor_sync(0xffffffffu, values[i], distance);
-    }
-}
-
-/// Sums N values over groups of `lanes` neighbouring lanes, a power of two up to 32. Every lane of the warp takes part, and every
-/// lane of a group gets the same bits.
-template <int N>
-__device__ __forceinline__ void group_sum(float (&values)[N], uint32_t lanes = WARP) {
-    if (lanes == WARP) {
-#pragma unroll
-        for (uint32_t distance = WARP / 2; distance > 0; distance /= 2) {
-            add_lane(values, distance);
-        }
-    } else {
-#pragma unroll 1
-        for (uint32_t distance = lanes / 2; distance > 0; distance /= 2) {
-            add_lane(values, distance);
-        }
-    }
-}
-
 /// A thread's place in its block. A block is cut into teams of `threads` threads, each with a row of its own: a power of two up to
-/// 32, or a multiple of 32.
+/// 32, or a multiple of 32. Teams run apart from one another: each may have its own number of rows.
 struct Team {
     uint32_t threads;
     uint32_t member;  // of the team, from 0
@@ -44,7 +18,46 @@ struct Team {
 
     __device__ __forceinline__ explicit Team(uint32_t threads)
         : threads(threads), member(threadIdx.x % threads), teams(blockDim.x / threads), index(threadIdx.x / threads) {}
+
+    /// The lanes of a team that is smaller than a warp.
+    __device__ __forceinline__ uint32_t lanes() const {
+        return ((1u << threads) - 1) << (index * threads % WARP);
+    }
 };
+
+/// One step of a sum over lanes: adds the values of the lane at `distance`. Both lanes get the same bits, as addition commutes.
+template <int N>
+__device__ __forceinline__ void add_lane(uint32_t mask, float (&values)[N], uint32_t distance) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+        values[i] += __shfl_xor_sync(mask, values[i], distance);
+    }
+}
+
+/// Sums N values over the lanes of a warp; every lane gets the result.
+template <int N>
+__device__ __forceinline__ void warp_sum(float (&values)[N]) {
+#pragma unroll
+    for (uint32_t distance = WARP / 2; distance > 0; distance /= 2) {
+        add_lane(0xffffffffu, values, distance);
+    }
+}
+
+/// The same for two values, in six exchanges instead of ten: after the first one even lanes go on with the one value and odd lanes with
+/// the other, until the last one gives each what its neighbour has.
+__device__ __forceinline__ void warp_sum(float (&values)[2]) {
+    const bool odd = threadIdx.x % 2 == 1;
+    float mine[1] = {odd ? values[1] : values[0]};
+    const float theirs = odd ? values[0] : values[1];
+    mine[0] += __shfl_xor_sync(0xffffffffu, theirs, 1);
+#pragma unroll
+    for (uint32_t distance = 2; distance < WARP; distance *= 2) {
+        add_lane(0xffffffffu, mine, distance);
+    }
+    const float other = __shfl_xor_sync(0xffffffffu, mine[0], 1);
+    values[0] = odd ? other : mine[0];
+    values[1] = odd ? mine[0] : other;
+}
 
 /// Where the warps of a block leave their sums of N values.
 template <int N>
@@ -56,14 +69,19 @@ struct WarpSums {
 /// barrier; teams of several warps pass one, so two sums that follow one another need a `sums` each, and may take turns with them.
 template <int N>
 __device__ __forceinline__ void team_sum(const Team& team, float (&values)[N], WarpSums<N>& sums) {
-    group_sum(values, min(team.threads, WARP));
-    if (team.threads <= WARP) {
+    if (team.threads < WARP) {
+#pragma unroll 1
+        for (uint32_t distance = team.threads / 2; distance > 0; distance /= 2) {
+            add_lane(team.lanes(), values, distance);
+        }
         return;
     }
-    const uint32_t warps = team.threads / WARP;
-    const uint32_t lane = threadIdx.x % WARP;
+    warp_sum(values);
+    if (team.threads == WARP) {
+        return;
+    }
     float(&mine)[N] = sums.of[threadIdx.x / WARP];
-    if (lane == 0) {
+    if (threadIdx.x % WARP == 0) {
 #pragma unroll
         for (int i = 0; i < N; ++i) {
             mine[i] = values[i];
@@ -71,13 +89,18 @@ __device__ __forceinline__ void team_sum(const Team& team, float (&values)[N], W
     }
     ptx::barrier_sync(1 + team.index, team.threads);
 
-    const uint32_t lanes = 1u << (32 - __clz(warps - 1));  // the power of two that the warps fit in
-    const uint32_t warp = lane % lanes;
+    const uint32_t warps = team.threads / WARP;
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-        values[i] = warp < warps ? sums.of[team.index * warps + warp][i] : 0.0f;
+        values[i] = 0.0f;
     }
-    group_sum(values, lanes);
+#pragma unroll 4
+    for (uint32_t warp = 0; warp < warps; ++warp) {
+#pragma unroll
+        for (int i = 0; i < N; ++i) {
+            values[i] += sums.of[team.index * warps + warp][i];
+        }
+    }
 }
 
 /// Adds N values of each thread over the teams of a block, into the threads of team 0: member by member, half of the teams at a

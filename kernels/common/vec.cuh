@@ -59,6 +59,29 @@ __device__ __forceinline__ uint4 pack(const float (&values)[LANES<T>]) {
     return {words[0], words[1], words[2], words[3]};
 }
 
+/// The sum of a vector's values. Sums over a row add up vectors by these: two short chains in place of a long one err less, and
+/// overlap.
+template <int N>
+__device__ __forceinline__ float vector_sum(const float (&values)[N]) {
+    float sum = values[0];
+#pragma unroll
+    for (int i = 1; i < N; ++i) {
+        sum += values[i];
+    }
+    return sum;
+}
+
+/// The sum of the products of two vectors' values.
+template <int N>
+__device__ __forceinline__ float vector_sum_of_products(const float (&a)[N], const float (&b)[N]) {
+    float sum = a[0] * b[0];
+#pragma unroll
+    for (int i = 1; i < N; ++i) {
+        sum = fmaf(a[i], b[i], sum);
+    }
+    return sum;
+}
+
 /// Stores four floats as they are.
 __device__ __forceinline__ void store_floats(uint64_t address, float a, float b, float c, float d) {
     ptx::store_16(address, {__float_as_uint(a), __float_as_uint(b), __float_as_uint(c), __float_as_uint(d)});

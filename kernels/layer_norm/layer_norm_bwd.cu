@@ -195,10 +195,10 @@ struct Row {
                 for (int e = 0; e < LANES<T>; ++e) {
                     xhat.of[j][e] = (x[e] - saved.mean) * saved.rstd;
                     g.of[j][e] = dy[e] * w[e];
-                    sums[0] += g.of[j][e];
-                    sums[1] = fmaf(g.of[j][e], xhat.of[j][e], sums[1]);
                     columns.add(j, e, dy[e], xhat.of[j][e]);
                 }
+                sums[0] += vector_sum(g.of[j]);
+                sums[1] += vector_sum_of_products(g.of[j], xhat.of[j]);
             }
         }
     }
@@ -235,15 +235,15 @@ struct Row {
 template <typename T, bool WHOLE>
 __device__ __forceinline__ void walk_group(const LayerNormBwdParams& p, const Team& team, const Slice& slice, Stage* stages,
                                            RowSums<2, 2>& row_sums, ColumnSums<T>& columns) {
-    // The group's rows are dealt out in runs, one for each team. Every team takes as many turns as the first one; those without a
-    // row left add zeros.
+    // The group's rows are dealt out in runs, one for each team; the last ones may have fewer rows or none.
     const int64_t group = int64_t{blockIdx.x} * p.rows_per_group;
     const uint32_t rows = static_cast<uint32_t>(min(p.rows_per_group, p.rows - group));
-    const uint32_t turns = (rows + team.teams - 1) / team.teams;
-    const uint32_t before = min(rows, team.index * turns);
-    const uint32_t mine = min(rows - before, turns);
+    const uint32_t run = (rows + team.teams - 1) / team.teams;
+    const uint32_t before = min(rows, team.index * run);
+    const uint32_t mine = min(rows - before, run);
     const int64_t row = group + before;
 
+    const Width width{static_cast<float>(p.width), p.inverse_width};
     const Weight<T> weight(p.weight, slice);
     Walk mean = Walk::over<float>(p.mean, row, 1, 0);
     Walk rstd = Walk::over<float>(p.rstd, row, 1, 0);
@@ -257,7 +257,7 @@ __device__ __forceinline__ void walk_group(const LayerNormBwdParams& p, const Te
     }
     Saved saved(mean, rstd, mine > 0);
     uint32_t stage = 0;
-    for (uint32_t turn = 0; turn < turns; ++turn) {
+    for (uint32_t turn = 0; turn < mine; ++turn) {
         ring.ask<WHOLE>(slice);
         mean.next();
         rstd.next();
@@ -266,14 +266,10 @@ __device__ __forceinline__ void walk_group(const LayerNormBwdParams& p, const Te
         ptx::cp_async_wait<Shape::STAGES - 1>();
         Row<T> row_at_hand;
         float sums[2] = {0.0f, 0.0f};
-        if (turn < mine) {
-            row_at_hand.template take<WHOLE>(stages[stage], slice, saved, weight, sums, columns);
-        }
+        row_at_hand.template take<WHOLE>(stages[stage], slice, saved, weight, sums, columns);
         team_sum(team, sums, turn % 2 == 0 ? row_sums.first : row_sums.second);
-        if (turn < mine) {
-            row_at_hand.template give<WHOLE>(grad_input, grad_sum, slice, saved.rstd, sums[0] * p.inverse_width,
-                                             sums[1] * p.inverse_width);
-        }
+        row_at_hand.template give<WHOLE>(grad_input, grad_sum, slice, saved.rstd, width.divide(sums[0]),
+                                         width.divide(sums[1]));
 
         grad_input.next();
         grad_sum.next();

@@ -27,19 +27,18 @@ __device__ __forceinline__ void layer_norm_bwd_dx(const LayerNormBwdParams& p) {
     const Team team(p.threads_per_row);
     Held<Shape::REGISTERS> held_x(shared_rows, p.shared_vectors);
     Held<Shape::REGISTERS> held_dy(shared_rows + p.shared_vectors * blockDim.x, p.shared_vectors);
+    const Width width{static_cast<float>(p.width), p.inverse_width};
     const int64_t at_once = int64_t{gridDim.x} * team.teams;
 
     bool even = true;
-    for (int64_t first = int64_t{blockIdx.x} * team.teams; first < p.rows; first += at_once, even = !even) {
-        const int64_t row = first + team.index;
-        const bool exists = row < p.rows;
+    for (int64_t row = int64_t{blockIdx.x} * team.teams + team.index; row < p.rows; row += at_once, even = !even) {
         const uint64_t input = row_address<T>(p.input, row, p.input_stride);
         const uint64_t grad_output = row_address<T>(p.grad_output, row, p.grad_output_stride);
-        const float mean = exists ? load_element<float>(row_address<float>(p.mean, row, 1)) : 0.0f;
-        const float rstd = exists ? load_element<float>(row_address<float>(p.rstd, row, 1)) : 0.0f;
+        const float mean = load_element<float>(row_address<float>(p.mean, row, 1));
+        const float rstd = load_element<float>(row_address<float>(p.rstd, row, 1));
         const Cut<T> cut(input, p.width);
         auto for_each = [&](auto step) {
-            for_each_vector<Shape::REGISTERS>(team, exists ? cut.vectors() : 0, [&](uint32_t v, auto slot) { step(cut.first(v), slot); });
+            for_each_vector<Shape::REGISTERS>(team, cut.vectors(), [&](uint32_t v, auto slot) { step(cut.first(v), slot); });
         };
         auto load_x = [&](int32_t i) { return load_vector<T, true>(cut, input, i); };
         auto load_dy = [&](int32_t i) { return load_vector<T, true>(cut, grad_output, i); };
@@ -71,22 +70,20 @@ __device__ __forceinline__ void layer_norm_bwd_dx(const LayerNormBwdParams& p) {
         for_each([&](int32_t i, auto slot) {
             float xhat[LANES<T>], g[LANES<T>];
             xhat_and_g(i, slot, xhat, g);
-#pragma unroll
-            for (int e = 0; e < LANES<T>; ++e) {
-                sums[0] += g[e];
-                sums[1] = fmaf(g[e], xhat[e], sums[1]);
-            }
+            sums[0] += vector_sum(g);
+            sums[1] += vector_sum_of_products(g, xhat);
         });
         team_sum(team, sums, even ? sums_of.first : sums_of.second);
-        const float constant = -rstd * (sums[0] * p.inverse_width);
-        const float slope = -rstd * (sums[1] * p.inverse_width);
+        const float mean_g = width.divide(sums[0]);
+        const float mean_g_xhat = width.divide(sums[1]);
 
         for_each([&](int32_t i, auto slot) {
             float xhat[LANES<T>], dx[LANES<T>];
             xhat_and_g(i, slot, xhat, dx);
 #pragma unroll
             for (int e = 0; e < LANES<T>; ++e) {
-                dx[e] = fmaf(xhat[e], slope, fmaf(dx[e], rstd, constant));
+                // In this order a row of one element, whose g is its own mean, has a gradient of exactly zero.
+                dx[e] = rstd * fmaf(-xhat[e], mean_g_xhat, dx[e] - mean_g);
             }
             if (p.grad_sum != 0) {
                 float past[LANES<T>];

@@ -7,8 +7,8 @@
 // each block, which keeps them in registers and walks over many rows.
 // Who does what: `threads_per_row` threads share a row, a power of two up to 32 of them with several rows in a block, or a whole
 // block. A thread holds up to VECTORS 16-byte vectors of the row as floats, vector j at member + j * threads_per_row.
-// Numerics: two passes over the registers. The first gives a pivot (the mean, as it rounds), the second sums the deviations from
-// it and their squares; the pivot's own rounding error is subtracted from every deviation, so a mean far larger than the
+// Numerics: two passes over the registers. The first gives a pivot (the mean, rounded to T), the second sums the deviations from
+// it and their squares; the pivot's own distance from the mean is subtracted from every deviation, so a mean far larger than the
 // deviation costs nothing. The order of additions depends on the width alone.
 //
 // This file is the plain kernel: every row of every tensor starts at a multiple of 16 bytes, and a row fits the registers of a
@@ -86,10 +86,7 @@ struct Row {
         float total = 0.0f;
 #pragma unroll
         for (int j = 0; j < Shape::VECTORS; ++j) {
-#pragma unroll
-            for (int e = 0; e < LANES<T>; ++e) {
-                total += x[j][e];
-            }
+            total += vector_sum(x[j]);
         }
         return total;
     }
@@ -103,9 +100,9 @@ struct Row {
 #pragma unroll
                 for (int e = 0; e < LANES<T>; ++e) {
                     x[j][e] -= pivot;
-                    sums[0] += x[j][e];
-                    sums[1] = fmaf(x[j][e], x[j][e], sums[1]);
                 }
+                sums[0] += vector_sum(x[j]);
+                sums[1] += vector_sum_of_products(x[j], x[j]);
             }
         }
     }
@@ -149,10 +146,11 @@ __device__ __forceinline__ void layer_norm_fwd(const LayerNormFwdParams& p) {
     const Columns<T> weight(p.weight, team, vectors, 1.0f);
     const Columns<T> bias(p.bias, team, vectors, 0.0f);
 
-    for (int64_t first = int64_t{blockIdx.x} * team.teams; first < p.rows; first += int64_t{gridDim.x} * team.teams) {
-        const int64_t row = first + team.index;
+    const Width width{static_cast<float>(p.width), p.inverse_width};
+    const int64_t at_once = int64_t{gridDim.x} * team.teams;
+    for (int64_t row = int64_t{blockIdx.x} * team.teams + team.index; row < p.rows; row += at_once) {
         Row<T> part;
-        part.count = row < p.rows ? count : 0;
+        part.count = count;
 
         const uint64_t input = row_address<T>(p.input, row, p.input_stride) + start;
         if (p.residual == 0) {
@@ -164,14 +162,14 @@ __device__ __forceinline__ void layer_norm_fwd(const LayerNormFwdParams& p) {
 
         float total[1] = {part.sum()};
         team_sum(team, total, sums.first);
-        const float pivot = total[0] * p.inverse_width;
+        const float pivot = pivot_near<T>(total[0] * width.inverse);
 
         float deviations[2];
         part.deviate(pivot, deviations);
         team_sum(team, deviations, sums.second);
-        const Statistics statistics(pivot, deviations[0], deviations[1], p.inverse_width, p.epsilon);
+        const Statistics statistics(pivot, deviations[0], deviations[1], width, p.epsilon);
 
-        if (p.mean != 0 && team.member == 0 && row < p.rows) {
+        if (p.mean != 0 && team.member == 0) {
             store_element<float>(row_address<float>(p.mean, row, 1), statistics.mean);
             store_element<float>(row_address<float>(p.rstd, row, 1), statistics.rstd);
         }

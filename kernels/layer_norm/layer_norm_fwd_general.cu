@@ -56,13 +56,13 @@ __device__ __forceinline__ void layer_norm_fwd_general(const LayerNormFwdParams&
     const Team team(p.threads_per_row);
     Held<Shape::REGISTERS> held(shared_row, p.shared_vectors);
 
-    for (int64_t first = int64_t{blockIdx.x} * team.teams; first < p.rows; first += int64_t{gridDim.x} * team.teams) {
-        const int64_t row = first + team.index;
+    const Width width{static_cast<float>(p.width), p.inverse_width};
+    const int64_t at_once = int64_t{gridDim.x} * team.teams;
+    for (int64_t row = int64_t{blockIdx.x} * team.teams + team.index; row < p.rows; row += at_once) {
         const Rows<T> rows(p, row);
         const Cut<T>& cut = rows.cut;
-        const uint32_t vectors = row < p.rows ? cut.vectors() : 0;
         auto for_each = [&](auto step) {
-            for_each_vector<Shape::REGISTERS>(team, vectors, [&](uint32_t v, auto slot) { step(cut.first(v), slot); });
+            for_each_vector<Shape::REGISTERS>(team, cut.vectors(), [&](uint32_t v, auto slot) { step(cut.first(v), slot); });
         };
         auto x_of = [&](int32_t first, auto slot, float(&x)[LANES<T>]) {
             unpack<T>(held.get(slot, [&] { return rows.load(first); }), x);
@@ -75,16 +75,13 @@ __device__ __forceinline__ void layer_norm_fwd_general(const LayerNormFwdParams&
         for_each([&](int32_t first, auto slot) {
             float x[LANES<T>];
             x_of(first, slot, x);
-#pragma unroll
-            for (int e = 0; e < LANES<T>; ++e) {
-                total[0] += x[e];
-            }
+            total[0] += vector_sum(x);
             if (rows.residual != 0) {
                 store_vector<T>(cut, rows.sum, first, x);
             }
         });
         team_sum(team, total, sums.first);
-        const float pivot = total[0] * p.inverse_width;
+        const float pivot = pivot_near<T>(total[0] * width.inverse);
 
         float deviations[2] = {0.0f, 0.0f};
         for_each([&](int32_t first, auto slot) {
@@ -95,16 +92,13 @@ __device__ __forceinline__ void layer_norm_fwd_general(const LayerNormFwdParams&
                 d[e] -= pivot;
             }
             cut.clear_outside(first, d);
-#pragma unroll
-            for (int e = 0; e < LANES<T>; ++e) {
-                deviations[0] += d[e];
-                deviations[1] = fmaf(d[e], d[e], deviations[1]);
-            }
+            deviations[0] += vector_sum(d);
+            deviations[1] += vector_sum_of_products(d, d);
         });
         team_sum(team, deviations, sums.second);
-        const Statistics statistics(pivot, deviations[0], deviations[1], p.inverse_width, p.epsilon);
+        const Statistics statistics(pivot, deviations[0], deviations[1], width, p.epsilon);
 
-        if (p.mean != 0 && team.member == 0 && row < p.rows) {
+        if (p.mean != 0 && team.member == 0) {
             store_element<float>(row_address<float>(p.mean, row, 1), statistics.mean);
             store_element<float>(row_address<float>(p.rstd, row, 1), statistics.rstd);
         }

@@ -29,8 +29,7 @@ fn results<D: Device, T: Real>(device: &D, problem: &Problem<T>) -> [(&'static s
 
 fn same_in_every_regime<T: Real>(model: DeviceModel) {
     let problems = problems::<T>();
-    let expected: Vec<_> =
-        problems.iter().map(|problem| results(&EmulatedDevice::new(model), problem)).collect();
+    let expected: Vec<_> = problems.iter().map(|problem| results(&EmulatedDevice::new(model), problem)).collect();
     for (regime, device) in regimes(model) {
         for (problem, expected) in problems.iter().zip(&expected) {
             for ((what, got), (_, expected)) in results(&device, problem).iter().zip(expected) {

@@ -57,14 +57,16 @@ fn wide_rows_off_any_boundary() {
     on_every_device(&WideAndOff);
 }
 
-/// Row counts around the rows of a block: teams without a row, groups without a full turn.
+/// Row counts around the rows of a block: teams without a row, groups without a full turn. (Not a thousand rows of eight f32: where
+/// there are that many so short ones, naive is exact in one of them by chance.)
 struct RowCounts;
 
 impl Case for RowCounts {
     fn run<D: Device, T: Real>(&self, device: &D, name: &str) {
         for rows in [1, 2, 3, 15, 16, 17, 33, 129, 1001] {
-            Problem::<T>::new(rows, 64, rows as u64).check(device, name);
-            Problem::<T>::new(rows, 13, rows as u64).check(device, name);
+            for width in [8, 13, 64].into_iter().filter(|&width| width > 8 || rows < 100) {
+                Problem::<T>::new(rows, width, rows as u64).check(device, name);
+            }
         }
     }
 }
@@ -129,7 +131,8 @@ struct Gaps;
 impl Case for Gaps {
     fn run<D: Device, T: Real>(&self, device: &D, name: &str) {
         let lanes = 16 / size_of::<T>();
-        for (rows, width, gap) in [(21, 264, lanes), (21, 264, 1), (11, 260, lanes - 260 % lanes), (9, 7, 9), (9, 1, 5)] {
+        for (rows, width, gap) in [(21, 264, lanes), (21, 264, 1), (11, 260, lanes - 260 % lanes), (9, 7, 9), (9, 1, 5)]
+        {
             let problem = Problem::<T>::new(rows, width, gap as u64).with_residual();
             let (dense, gapped) = (problem.places, Place::matrix(rows, width).with_gap(gap));
             problem.clone().placed(gapped).check(device, name);
@@ -268,8 +271,7 @@ impl Body for Far {
             };
             layer_norm::backward(device, tensors).unwrap();
             let x = widen(&problem.input);
-            let gradient =
-                reference::backward(&widen(&once.output), &x, None, None, WIDTH, f64::from(1e-5_f32)).input;
+            let gradient = reference::backward(&widen(&once.output), &x, None, None, WIDTH, f64::from(1e-5_f32)).input;
 
             // What was read from afar was rounded to bf16, perhaps to the neighbour of naive's: bounds by its last place, 2^-7 of values
             // up to 4. Rows that were mixed up are off by about 1 (by 0.5 in the gradient).

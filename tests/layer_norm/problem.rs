@@ -193,6 +193,21 @@ impl<T: Real> Problem<T> {
         Comparison { name: &self.name(device, what), cols, got, oracle, naive }.assert();
     }
 
+    /// Judges the mean of each row. A mean near zero is what large sums leave over, so its last place is that of the row's elements: their
+    /// root mean square stands beside it in its row of the comparison.
+    fn judge_mean(&self, device: &str, x: &[f64], got: &[f32], oracle: &[f64], naive: &[f32]) {
+        let scales: Vec<f64> = x
+            .chunks_exact(self.width)
+            .map(|row| (row.iter().map(|x| x * x).sum::<f64>() / self.width as f64).sqrt())
+            .collect();
+        let pairs =
+            |means: &[f32]| means.iter().zip(&scales).flat_map(|(&mean, &scale)| [mean, scale as f32]).collect();
+        let (got, naive): (Vec<f32>, Vec<f32>) = (pairs(got), pairs(naive));
+        let oracle: Vec<f64> =
+            oracle.iter().zip(&scales).flat_map(|(&mean, &scale)| [mean, f64::from(scale as f32)]).collect();
+        self.judge(device, "mean", 2, &got, &oracle, &naive);
+    }
+
     /// Runs both passes and judges them: the output and the input's gradient row by row, statistics and the other gradients as a
     /// whole.
     pub fn check<D: Device>(&self, device: &D, name: &str) {
@@ -211,7 +226,7 @@ impl<T: Real> Problem<T> {
         }
         let (mut mean, mut rstd) = (written.mean, written.rstd);
         if self.wants_statistics {
-            self.judge(name, "mean", self.rows, &mean, &oracle.mean, &naive.mean);
+            self.judge_mean(name, &wide_x, &mean, &oracle.mean, &naive.mean);
             self.judge(name, "rstd", self.rows, &rstd, &oracle.rstd, &naive.rstd);
         } else {
             (mean, rstd) = (naive.mean.clone(), naive.rstd.clone());
@@ -219,8 +234,7 @@ impl<T: Real> Problem<T> {
 
         let gradients = self.backward(device, &x, &mean, &rstd);
         let (grad_output, grad_sum) = (widen(&self.grad_output), wide(&self.grad_sum));
-        let oracle =
-            reference::backward(&grad_output, &wide_x, weight.as_deref(), grad_sum.as_deref(), width, epsilon);
+        let oracle = reference::backward(&grad_output, &wide_x, weight.as_deref(), grad_sum.as_deref(), width, epsilon);
         let naive = reference::naive::backward(
             &self.grad_output,
             &x,

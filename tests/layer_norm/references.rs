@@ -68,8 +68,7 @@ fn naive_is_the_oracle_in_f32() {
     close(&naive.output, &oracle.output);
     close(&naive.mean, &oracle.mean);
     close(&naive.rstd, &oracle.rstd);
-    let naive =
-        reference::naive::backward(&dy, &x, Some(&weight), (&naive.mean, &naive.rstd), Some(&dy), WIDTH);
+    let naive = reference::naive::backward(&dy, &x, Some(&weight), (&naive.mean, &naive.rstd), Some(&dy), WIDTH);
     let oracle =
         reference::backward(&wide(&dy), &wide(&x), Some(&wide(&weight)), Some(&wide(&dy)), WIDTH, f64::from(1e-5_f32));
     close(&naive.input, &oracle.input);
