@@ -2,6 +2,7 @@
 
 mod common;
 #[path = "../tests/common/data.rs"]
+#[allow(dead_code)] // Shared with the tests, which use all of it.
 mod data;
 
 use std::marker::PhantomData;
@@ -91,7 +92,7 @@ impl<T: Float> Workload for Backward<T> {
         let mut statistics = |mean| device.upload(&rng.normals::<f32>(rows, mean, 0.01)).expect("upload");
         let (mean, rstd) = (statistics(0.0), statistics(1.0));
         let mut grad_input = device.alloc::<T>(rows * width).expect("alloc");
-        let mut vector = || device.alloc::<T>(width).expect("alloc");
+        let vector = || device.alloc::<T>(width).expect("alloc");
         let (mut grad_weight, mut grad_bias) = (vector(), vector());
         let mut workspace = device.alloc::<u8>(layer_norm::backward_workspace_bytes(shape)).expect("alloc");
         move || {
