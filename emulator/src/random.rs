@@ -23,7 +23,7 @@ impl Random {
 
     /// A number below `bound`, which is not 0. The bias of the multiplication method is below 2^-32 for small bounds.
     pub fn below(&mut self, bound: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(bound) >> 32) as u32
+        (((self.next() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
     /// True once in `n` draws.

@@ -115,12 +115,7 @@ fn integers(decoder: &mut Decoder<'_>, to: &Operand, from: &Operand, to_ty: Type
             match (bits, signed, saturate) {
                 (32, true, false) => decoder.map1(d, a, |x: u32| x as i32 as u64),
                 (32, false, false) => decoder.map1(d, a, |x: u32| u64::from(x)),
-                (_, _, false) => decoder.rare1(
-                    d,
-                    a,
-                    #[inline(always)]
-                    move |x| widen(x),
-                ),
+                (_, _, false) => decoder.rare1(d, a, widen),
                 (_, _, true) => decoder.rare1(
                     d,
                     a,

@@ -19,7 +19,7 @@ pub(crate) fn copy(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
     }
     match m.take_any(&["commit_group", "wait_group", "wait_all"]) {
         Some("commit_group") => decoder.simple(|warp, _, mask| warp.copies.commit(mask)),
-        Some("wait_all") => decoder.simple(|warp, env, mask| copies::wait_all(warp, env, mask)),
+        Some("wait_all") => decoder.simple(copies::wait_all),
         Some(_) => {
             let [Operand::Integer(newest)] = instruction.operands.as_slice() else {
                 return Err("a constant number of groups is missing".to_owned());

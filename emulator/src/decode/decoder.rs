@@ -59,7 +59,10 @@ fn rare<D: Slot>(d: D, f: impl Fn(&Warp, usize) -> D::Value + Send + Sync + 'sta
     call_lanes(d, Box::new(f))
 }
 
-fn call_lanes<D: Slot>(d: D, f: Box<dyn Fn(&Warp, usize) -> D::Value + Send + Sync>) -> Action {
+/// The result of one lane.
+type LaneFunction<T> = dyn Fn(&Warp, usize) -> T + Send + Sync;
+
+fn call_lanes<D: Slot>(d: D, f: Box<LaneFunction<D::Value>>) -> Action {
     Box::new(move |warp, _, mask| {
         let mut out = [D::Value::default(); LANES];
         for lane in lanes_of(mask) {

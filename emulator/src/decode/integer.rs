@@ -247,13 +247,16 @@ fn multiply_high(a: u64, b: u64, signed: bool) -> u64 {
     if signed { numeric::mulhi_s64(a, b) } else { numeric::mulhi_u64(a, b) }
 }
 
+/// A sum or difference, and whether it left the range.
+type Overflowing<T> = fn(T, T) -> (T, bool);
+
 /// `d, CC.CF = a + b + CC.CF`, or with a subtraction the borrow.
 fn add_carry<S: Slot>(
     decoder: &mut Decoder<'_>,
     slots: (S, S, S),
     carry_in: bool,
     carry_out: bool,
-    add: fn(S::Value, S::Value) -> (S::Value, bool),
+    add: Overflowing<S::Value>,
 ) where
     S::Value: From<bool>,
 {

@@ -142,10 +142,10 @@ pub(crate) fn load(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
     let parts = parts(to, elements)?;
     if ty.is_wide() {
         let to = parts.iter().map(|part| decoder.dest64(part)).collect::<Result<Vec<_>>>()?;
-        return match to.as_slice() {
-            &[a] => load_as::<R64, 8, 1>(decoder, place, None, [a]),
-            &[a, b] => load_as::<R64, 8, 2>(decoder, place, None, [a, b]),
-            &[a, b, c, d] => load_as::<R64, 8, 4>(decoder, place, None, [a, b, c, d]),
+        return match *to.as_slice() {
+            [a] => load_as::<R64, 8, 1>(decoder, place, None, [a]),
+            [a, b] => load_as::<R64, 8, 2>(decoder, place, None, [a, b]),
+            [a, b, c, d] => load_as::<R64, 8, 4>(decoder, place, None, [a, b, c, d]),
             _ => Err("this vector length".to_owned()),
         };
     }
@@ -228,10 +228,10 @@ pub(crate) fn store(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mu
     let parts = parts(from, elements)?;
     if ty.is_wide() {
         let from = parts.iter().map(|part| decoder.source64(part, ty)).collect::<Result<Vec<_>>>()?;
-        return match from.as_slice() {
-            &[a] => store_as::<R64, 8, 1>(decoder, place, [a]),
-            &[a, b] => store_as::<R64, 8, 2>(decoder, place, [a, b]),
-            &[a, b, c, d] => store_as::<R64, 8, 4>(decoder, place, [a, b, c, d]),
+        return match *from.as_slice() {
+            [a] => store_as::<R64, 8, 1>(decoder, place, [a]),
+            [a, b] => store_as::<R64, 8, 2>(decoder, place, [a, b]),
+            [a, b, c, d] => store_as::<R64, 8, 4>(decoder, place, [a, b, c, d]),
             _ => Err("this vector length".to_owned()),
         };
     }

@@ -132,13 +132,7 @@ pub(crate) fn special(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
         ("cos", Type::F32, None) => {
             approximate_rare(decoder, d, a, move |x, p| approx::cos(f32::from_bits(x), flush, p).to_bits())
         }
-        ("tanh", Type::F32, None) => approximate32(
-            decoder,
-            d,
-            a,
-            #[inline(always)]
-            |x, p| approx::tanh(x, p),
-        ),
+        ("tanh", Type::F32, None) => approximate32(decoder, d, a, approx::tanh),
         ("ex2", Type::F16 | Type::F16x2, None) => halves(decoder, d, a, approx::ex2_f16),
         ("ex2", Type::Bf16 | Type::Bf16x2, None) => halves(decoder, d, a, approx::ex2_bf16),
         ("tanh", Type::F16 | Type::F16x2, None) => halves(decoder, d, a, approx::tanh_f16),

@@ -98,62 +98,30 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
     let types = (m.ty()?, m.ty()?, m.ty()?, m.ty()?);
     let flops = |k: u64| 2 * 16 * 8 * k;
     match (shape, types) {
-        ("m16n8k16", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => product(
-            decoder,
-            instruction,
-            flops(16),
-            #[inline(always)]
-            |d, a, b, c, p| mma::m16n8k16_bf16(d, a, b, c, p),
-        ),
-        ("m16n8k16", (Type::F32, Type::F16, Type::F16, Type::F32)) => product(
-            decoder,
-            instruction,
-            flops(16),
-            #[inline(always)]
-            |d, a, b, c, p| mma::m16n8k16_f16(d, a, b, c, p),
-        ),
-        ("m16n8k16", (Type::F16, Type::F16, Type::F16, Type::F16)) => product(
-            decoder,
-            instruction,
-            flops(16),
-            #[inline(always)]
-            |d, a, b, c, p| mma::m16n8k16_f16_f16(d, a, b, c, p),
-        ),
-        ("m16n8k8", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => product_rare(
-            decoder,
-            instruction,
-            flops(8),
-            #[inline(always)]
-            |d, a, b, c, p| mma::m16n8k8_bf16(d, a, b, c, p),
-        ),
-        ("m16n8k8", (Type::F32, Type::F16, Type::F16, Type::F32)) => product_rare(
-            decoder,
-            instruction,
-            flops(8),
-            #[inline(always)]
-            |d, a, b, c, p| mma::m16n8k8_f16(d, a, b, c, p),
-        ),
-        ("m16n8k8", (Type::F16, Type::F16, Type::F16, Type::F16)) => product_rare(
-            decoder,
-            instruction,
-            flops(8),
-            #[inline(always)]
-            |d, a, b, c, p| mma::m16n8k8_f16_f16(d, a, b, c, p),
-        ),
-        ("m16n8k8", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => product(
-            decoder,
-            instruction,
-            flops(8),
-            #[inline(always)]
-            |d, a, b, c, p| mma::m16n8k8_tf32(d, a, b, c, p),
-        ),
-        ("m16n8k4", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => product_rare(
-            decoder,
-            instruction,
-            flops(4),
-            #[inline(always)]
-            |d, a, b, c, p| mma::m16n8k4_tf32(d, a, b, c, p),
-        ),
+        ("m16n8k16", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => {
+            product(decoder, instruction, flops(16), mma::m16n8k16_bf16)
+        }
+        ("m16n8k16", (Type::F32, Type::F16, Type::F16, Type::F32)) => {
+            product(decoder, instruction, flops(16), mma::m16n8k16_f16)
+        }
+        ("m16n8k16", (Type::F16, Type::F16, Type::F16, Type::F16)) => {
+            product(decoder, instruction, flops(16), mma::m16n8k16_f16_f16)
+        }
+        ("m16n8k8", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => {
+            product_rare(decoder, instruction, flops(8), mma::m16n8k8_bf16)
+        }
+        ("m16n8k8", (Type::F32, Type::F16, Type::F16, Type::F32)) => {
+            product_rare(decoder, instruction, flops(8), mma::m16n8k8_f16)
+        }
+        ("m16n8k8", (Type::F16, Type::F16, Type::F16, Type::F16)) => {
+            product_rare(decoder, instruction, flops(8), mma::m16n8k8_f16_f16)
+        }
+        ("m16n8k8", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => {
+            product(decoder, instruction, flops(8), mma::m16n8k8_tf32)
+        }
+        ("m16n8k4", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => {
+            product_rare(decoder, instruction, flops(4), mma::m16n8k4_tf32)
+        }
         (_, (Type::Signed(32), Type::Signed(8) | Type::Unsigned(8), Type::Signed(8) | Type::Unsigned(8), _)) => {
             let mode = IntegerMode { a_signed: types.1.is_signed(), b_signed: types.2.is_signed(), satfinite };
             match shape {

@@ -380,7 +380,7 @@ fn local_lanes(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANE
         let address = addresses[lane];
         if !warp.local.holds(address, size) {
             out_of_bounds(warp, env, lane, Space::Local, address, size as u64);
-        } else if address % size as u64 != 0 {
+        } else if !address.is_multiple_of(size as u64) {
             misaligned(warp, env, lane, Space::Local, address, size as u64);
         } else {
             fit |= 1 << lane;

@@ -71,7 +71,9 @@ fn update_global<const W: usize>(
         let address = addresses[lane];
         match env.region(address, W as u64) {
             None => out_of_bounds(warp, env, lane, Space::Global, address, W as u64),
-            Some(_) if address % W as u64 != 0 => misaligned(warp, env, lane, Space::Global, address, W as u64),
+            Some(_) if !address.is_multiple_of(W as u64) => {
+                misaligned(warp, env, lane, Space::Global, address, W as u64)
+            }
             Some(region) if region.read_only => env.fault(warp, lane, FaultKind::ReadOnly { address }),
             Some(region) => {
                 // SAFETY: the region holds `W` bytes at the address, which is a multiple of `W`.

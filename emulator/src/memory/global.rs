@@ -271,8 +271,8 @@ impl Global {
     pub fn fill(&self, address: u64, bytes: u64, pattern: u32, width: u32) -> Result<(), MemoryError> {
         let allocation = self.range(address, bytes)?;
         let whole = matches!(width, 1 | 2 | 4)
-            && bytes % u64::from(width.max(1)) == 0
-            && address % u64::from(width.max(1)) == 0;
+            && bytes.is_multiple_of(u64::from(width.max(1)))
+            && address.is_multiple_of(u64::from(width.max(1)));
         if !whole {
             return Err(MemoryError::Fill { address, bytes, width });
         }

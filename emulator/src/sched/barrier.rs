@@ -69,7 +69,7 @@ impl Block<'_> {
         let Some(arrivals) = self.barriers.get(id) else {
             return Some(format!("barrier {id}; a block has {BARRIERS}"));
         };
-        if barrier.threads.is_some() && (threads == 0 || threads % LANES as u32 != 0) {
+        if barrier.threads.is_some() && (threads == 0 || !threads.is_multiple_of(LANES as u32)) {
             return Some(format!("barrier {id} for {threads} threads, which is not a positive multiple of {LANES}"));
         }
         if arrivals.threads != 0 && arrivals.expected != threads {
