@@ -1,11 +1,15 @@
-//! The comparator must fail where a result is wrong: each case plants one fault in a result that passes.
+//! The comparator must fail where a result is wrong, and the guards where a kernel writes elsewhere: each case plants one fault in
+//! something that passes.
 
 mod common;
 
 use approx::assert_relative_eq;
 use common::compare::{Comparison, Mismatch, Rule, assert_bits_equal, tiny, ulp};
+use common::guard::{Guarded, Place};
 use half::{bf16, f16};
-use warpsmith::DType;
+use warpsmith::emulator::DeviceModel;
+use warpsmith::ops::gelu::{Form, ForwardDesc, plan_forward};
+use warpsmith::{DType, EmulatedDevice, Queue};
 
 /// A 2 x 4 tensor whose naive result is off by 1e-3 in the second row only.
 const ORACLE: [f64; 8] = [1.0, -2.0, 3.0, 4.0, 0.5, -0.25, 0.125, 1.5];
@@ -127,4 +131,44 @@ fn different_bits_are_reported_by_coordinate() {
 #[should_panic(expected = "bits differ at [0, 0]")]
 fn the_two_zeros_have_different_bits() {
     assert_bits_equal("zeros", 1, &[0.0f32], &[-0.0f32]);
+}
+
+/// Runs GELU into a guarded tensor whose description was moved by some elements.
+fn write_moved_by(elements: i64) -> Vec<f32> {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let place = Place::matrix(2, 4).with_gap(3).shifted(1);
+    let input = Guarded::input(&device, place, &[1.0f32; 8]);
+    let output = Guarded::<_, f32>::output(&device, place);
+    let mut desc = ForwardDesc { form: Form::Erf, input: input.desc(), bias: None, output: output.desc() };
+    desc.output.address = desc.output.address.wrapping_add_signed(4 * elements);
+    let plan = plan_forward(&desc, device.caps()).unwrap();
+    // SAFETY: a few elements before and after the output lie in its buffer, which outlives the launch.
+    unsafe { plan.launch(&device) }.unwrap();
+    output.read(&device)
+}
+
+#[test]
+fn a_tensor_between_guards_comes_back() {
+    assert!(write_moved_by(0).iter().all(|y| *y > 0.8));
+}
+
+#[test]
+#[should_panic(expected = "a guard was overwritten, 4 elements after the start")]
+fn an_element_too_far_is_found() {
+    write_moved_by(1);
+}
+
+#[test]
+#[should_panic(expected = "a guard was overwritten, -1 elements after the start")]
+fn an_element_too_early_is_found() {
+    write_moved_by(-1);
+}
+
+#[test]
+#[should_panic(expected = "Class rule broken, worst at [0, 1]")]
+fn what_was_never_written_is_found() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let output = Guarded::<_, bf16>::output(&device, Place::matrix(1, 2)).read(&device);
+    let got = [bf16::ONE, output[1]];
+    Comparison { name: "unwritten", cols: 2, got: &got, oracle: &[1.0; 2], naive: &[bf16::ONE; 2] }.assert();
 }
