@@ -31,12 +31,26 @@ results=${results:-$here/results-$(date -u +%Y%m%dT%H%M%SZ)}
 mkdir -p "$results/logs" || exit 2
 results=$(cd "$results" && pwd)
 cd "$results" || exit 2
-export CRITERION_HOME=$results/criterion WARPSMITH_DEVICE=$device
+trap 'rm -rf "$programs"' EXIT
+mkdir -p "$programs" && tar -xzf "$here/programs.tar.gz" -C "$programs" || exit 2
+programs=$results/programs
+export CRITERION_HOME=$results/criterion WARPSMITH_DEVICE=$device WARPSMITH_EMULATED_DRIVER=$programs/emulated-driver
 
 json() { printf '"%s"' "$(printf '%s' "$1" | tr '\t\r\n' '   ' | sed 's/\\/\\\\/g; s/"/\\"/g')"; }
 smi() { if [ "$device" = cuda ]; then json "$(nvidia-smi --query-gpu="$1" --format=csv,noheader 2>/dev/null | head -n 1)"; else echo null; fi; }
 
-failures=0 rows= 
+# times LOG: criterion's lines as JSON strings, each with its bench id, which stands on a line of its own where it is long.
+times() {
+  local line id= separator=
+  while IFS= read -r line; do
+    case $line in
+      *time:*\[*) printf '%s%s' "$separator" "$(json "$(case $line in ' '*) echo "$id $line" ;; *) echo "$line" ;; esac | tr -s ' ')")"; separator=', ' ;;
+      [!\ ]*) id=$line ;;
+    esac
+  done <"$1"
+}
+
+failures=0 rows=
 # program NAME KIND COMMAND...: runs it, keeps its log, and adds a row.
 program() {
   local name=$1 kind=$2 start end status log extra=
@@ -47,7 +61,7 @@ program() {
   local seconds=$(((end - start) / 1000000))
   seconds=$((seconds / 1000)).$(printf '%03d' $((seconds % 1000)))
   case $kind in
-    bench) extra=", \"times\": [$(sed -n 's/^\(.*time: .*\)$/\1/p' "$log" | while IFS= read -r line; do json "$line"; printf ', '; done | sed 's/, $//')]" ;;
+    bench) extra=", \"times\": [$(times "$log")]" ;;
     *) extra=", \"result\": $(json "$(grep '^test result:' "$log" | tail -n 1)")" ;;
   esac
   rows="$rows${rows:+,}
@@ -61,24 +75,24 @@ program() {
   fi
 }
 
-for test in "$here"/tests/*; do
+for test in "$programs"/tests/*; do
   program "$(basename "$test")" test "$test"
 done
 if [ "$device" = emulated ]; then
   # The same programs once more, with a driver that is the emulator: cuda.rs and cudarc run.
-  for test in "$here"/tests/*; do
-    program "$(basename "$test")" driver env -u CUDA_VISIBLE_DEVICES WARPSMITH_DEVICE=cuda LD_LIBRARY_PATH="$here/emulated-driver" \
-      WARPSMITH_EMULATED_DRIVER="$here/emulated-driver" "$test"
+  for test in "$programs"/tests/*; do
+    program "$(basename "$test")" driver \
+      env -u CUDA_VISIBLE_DEVICES WARPSMITH_DEVICE=cuda LD_LIBRARY_PATH="$WARPSMITH_EMULATED_DRIVER" "$test"
   done
 elif [ $sanitizer = 1 ] && command -v compute-sanitizer >/dev/null; then
-  for test in "$here"/tests/*; do
+  for test in "$programs"/tests/*; do
     for tool in memcheck racecheck; do
       program "$(basename "$test")" "$tool" compute-sanitizer --tool "$tool" --error-exitcode 86 "$test" --test-threads=1
     done
   done
 fi
 if [ $benches = 1 ]; then
-  for bench in "$here"/benches/*; do
+  for bench in "$programs"/benches/*; do
     program "$(basename "$bench")" bench "$bench" --bench
   done
 fi

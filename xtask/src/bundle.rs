@@ -1,11 +1,11 @@
-//! `cargo xtask bundle OUT`: every test and bench program, with the kernels inside, and one `run.sh`. The machine that it is copied to
+//! `cargo xtask bundle OUT`: every test and bench program, with the kernels inside, packed, and one `run.sh` that unpacks and runs them. The machine that it is copied to
 //! needs an NVIDIA driver and a glibc from 2.34 on, and no Rust, no CUDA toolkit and no sources.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::setup::cargo_with_nvcc;
-use crate::shell::{Outcome, at, remove, root, show, target};
+use crate::shell::{Outcome, at, remove, root, run, show, target};
 
 const RUN: &str = include_str!("../bundle/run.sh");
 
@@ -20,32 +20,45 @@ pub fn bundle(out: &Path) -> Outcome {
     if out.exists() && !out.join("run.sh").exists() {
         return Err(format!("{} exists and is not a bundle", out.display()));
     }
+    let stage = target().join("bundle-programs");
     remove(&out)?;
-    let mut total = 0;
+    remove(&stage)?;
+    let mut unpacked = 0;
     for (kind, arguments) in [
         ("tests", ["test", "--profile", "bundle", "--package", "warpsmith", "--lib", "--tests", "--no-run"].as_slice()),
         ("benches", &["bench", "--profile", "bundle", "--package", "warpsmith", "--benches", "--no-run"]),
     ] {
         for (name, program) in programs(arguments)? {
-            total += add(&program, &out.join(kind).join(name))?;
+            unpacked += add(&program, &stage.join(kind).join(name))?;
         }
     }
     let build = ["build", "--profile", "bundle", "--package", "ptx-emulator-driver"];
-    crate::shell::run(&mut cargo_with_nvcc(&build)?)?;
+    run(&mut cargo_with_nvcc(&build)?)?;
     let driver = target().join("bundle").join("libptx_emulator_driver.so");
-    let folder = out.join("emulated-driver");
-    total += add(&driver, &folder.join("libcuda.so.1"))?;
+    let folder = stage.join("emulated-driver");
+    unpacked += add(&driver, &folder.join("libcuda.so.1"))?;
     at(&folder, std::os::unix::fs::symlink("libcuda.so.1", folder.join("libcuda.so")))?;
 
+    at(&out, std::fs::create_dir_all(&out))?;
+    let programs = out.join("programs.tar.gz");
+    run(Command::new("tar").arg("-czf").arg(&programs).arg("-C").arg(&stage).arg("."))?;
     at(&out, std::fs::write(out.join("commit"), commit()))?;
-    let run = out.join("run.sh");
-    at(&run, std::fs::write(&run, RUN))?;
+    let script = out.join("run.sh");
+    at(&script, std::fs::write(&script, RUN))?;
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    at(&run, std::fs::set_permissions(&run, executable))?;
-    if total > LIMIT {
-        return Err(format!("the bundle has {total} bytes, more than {LIMIT}"));
+    at(&script, std::fs::set_permissions(&script, executable))?;
+
+    let bytes = at(&programs, programs.metadata())?.len();
+    if bytes > LIMIT {
+        return Err(format!("the bundle has {bytes} bytes, more than {LIMIT}"));
     }
-    println!("{}: {:.1} MB, nothing above GLIBC_{}.{}", out.display(), total as f64 / 1e6, GLIBC.0, GLIBC.1);
+    let [bytes, unpacked] = [bytes, unpacked].map(|bytes| bytes as f64 / 1e6);
+    println!(
+        "{}: {bytes:.1} MB ({unpacked:.1} MB unpacked), nothing above GLIBC_{}.{}",
+        out.display(),
+        GLIBC.0,
+        GLIBC.1
+    );
     Ok(())
 }
 
