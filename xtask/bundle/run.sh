@@ -31,9 +31,9 @@ results=${results:-$here/results-$(date -u +%Y%m%dT%H%M%SZ)}
 mkdir -p "$results/logs" || exit 2
 results=$(cd "$results" && pwd)
 cd "$results" || exit 2
+programs=$results/programs
 trap 'rm -rf "$programs"' EXIT
 mkdir -p "$programs" && tar -xzf "$here/programs.tar.gz" -C "$programs" || exit 2
-programs=$results/programs
 export CRITERION_HOME=$results/criterion WARPSMITH_DEVICE=$device WARPSMITH_EMULATED_DRIVER=$programs/emulated-driver
 
 json() { printf '"%s"' "$(printf '%s' "$1" | tr '\t\r\n' '   ' | sed 's/\\/\\\\/g; s/"/\\"/g')"; }
