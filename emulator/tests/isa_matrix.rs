@@ -20,7 +20,7 @@ fn in_warp(body: &str, input: &[u32], per: usize, per_out: usize) -> Vec<u32> {
 const FILL: &str = "shl.b32 t2, t0, 4;\nadd.u32 t3, t1, t2;\nld.global.v4.u32 {a, b, c, e}, [in];\nst.shared.v4.u32 [t3], {a, b, c, e};\nbar.sync 0;\n";
 
 fn numbered() -> Vec<u32> {
-    (0..128).map(|word| (2 * word) | (2 * word + 1) << 16).collect()
+    (0..128).map(|word| (2 * word) | ((2 * word + 1) << 16)).collect()
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn stmatrix_undoes_ldmatrix() {
 #[test]
 fn movmatrix_transposes() {
     let body = "ld.global.u32 a, [in];\nmovmatrix.sync.aligned.m8n8.trans.b16 d, a;\nst.global.u32 [out], d;";
-    let input: Vec<u32> = (0..32).map(|word| (2 * word) | (2 * word + 1) << 16).collect();
+    let input: Vec<u32> = (0..32).map(|word| (2 * word) | ((2 * word + 1) << 16)).collect();
     let output = in_warp(body, &input, 1, 1);
     for lane in 0..32u32 {
         let (row, column) = (lane / 4, 2 * (lane % 4));
@@ -292,13 +292,13 @@ fn names(first: usize, count: usize) -> String {
     format!("{{{}}}", list.join(", "))
 }
 
-/// The elements of a matrix.
-type Matrix<'a> = &'a dyn Fn(usize, usize) -> u32;
+/// An element of a matrix, by row and column.
+type Element<'a> = &'a dyn Fn(usize, usize) -> u32;
 
 /// Runs a form on matrices, and checks every element of the result against `expected`.
 fn check_product(
     form: &Form,
-    (a, b, start): (Matrix<'_>, Matrix<'_>, Matrix<'_>),
+    (a, b, start): (Element<'_>, Element<'_>, Element<'_>),
     expected: impl Fn(usize, usize) -> u32,
 ) {
     let [ra, rb, rc] = form.registers;

@@ -59,10 +59,10 @@ fn rare<D: Slot>(d: D, f: impl Fn(&Warp, usize) -> D::Value + Send + Sync + 'sta
     call_lanes(d, Box::new(f))
 }
 
-/// The result of one lane.
-type LaneFunction<T> = dyn Fn(&Warp, usize) -> T + Send + Sync;
+/// An operation of one lane, behind a pointer.
+type LaneFn<T> = Box<dyn Fn(&Warp, usize) -> T + Send + Sync>;
 
-fn call_lanes<D: Slot>(d: D, f: Box<LaneFunction<D::Value>>) -> Action {
+fn call_lanes<D: Slot>(d: D, f: LaneFn<D::Value>) -> Action {
     Box::new(move |warp, _, mask| {
         let mut out = [D::Value::default(); LANES];
         for lane in lanes_of(mask) {

@@ -247,7 +247,7 @@ fn multiply_high(a: u64, b: u64, signed: bool) -> u64 {
     if signed { numeric::mulhi_s64(a, b) } else { numeric::mulhi_u64(a, b) }
 }
 
-/// A sum or difference, and whether it left the range.
+/// An addition or subtraction that says whether it overflowed.
 type Overflowing<T> = fn(T, T) -> (T, bool);
 
 /// `d, CC.CF = a + b + CC.CF`, or with a subtraction the borrow.

@@ -3,7 +3,7 @@
 
 use super::{Env, Warp, observe};
 use crate::fault::FaultKind;
-use crate::lanes::{LANES, R32, R64, Slot, lanes_of};
+use crate::lanes::{FULL, LANES, R32, R64, Slot, lanes_of};
 use crate::memory::{Region, Space};
 use crate::shadow::{Ordering, Strong};
 
@@ -249,12 +249,18 @@ pub(crate) fn load_global<D: Element, const W: usize, const N: usize>(
             continue;
         }
         let place = region.place();
-        for lane in lanes_of(lanes) {
+        let mut load = |lane: usize| {
             let offset = (addresses[lane] - region.base) as usize;
             for (n, value) in values.iter_mut().enumerate() {
                 // SAFETY: `fitting` found the lane's `size` bytes inside the region, at a multiple of `size`.
                 value[lane] = D::from_bits(unsafe { place.load::<W>(offset + n * W) });
             }
+        };
+        // The most frequent load of all is worth a loop without a mask.
+        if N == 1 && lanes == FULL {
+            (0..LANES).for_each(load);
+        } else {
+            lanes_of(lanes).for_each(&mut load);
         }
         rest &= !lanes;
     }

@@ -271,8 +271,8 @@ impl Global {
     pub fn fill(&self, address: u64, bytes: u64, pattern: u32, width: u32) -> Result<(), MemoryError> {
         let allocation = self.range(address, bytes)?;
         let whole = matches!(width, 1 | 2 | 4)
-            && bytes.is_multiple_of(u64::from(width.max(1)))
-            && address.is_multiple_of(u64::from(width.max(1)));
+            && bytes.is_multiple_of(width.max(1).into())
+            && address.is_multiple_of(width.max(1).into());
         if !whole {
             return Err(MemoryError::Fill { address, bytes, width });
         }
