@@ -85,6 +85,8 @@ fn aligned(decoder: &mut Decoder<'_>, action: Action) {
     decoder.push(Op::Collective(Members::All, action));
 }
 
+// A function passed by its name would be compiled for the baseline, behind a call: ten times slower.
+#[allow(clippy::redundant_closure)]
 pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
     decoder.class = Class::Tensor;
     if !(m.take("sync") && m.take("aligned")) {
@@ -98,15 +100,27 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
     let types = (m.ty()?, m.ty()?, m.ty()?, m.ty()?);
     let flops = |k: u64| 2 * 16 * 8 * k;
     match (shape, types) {
-        ("m16n8k16", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => {
-            product(decoder, instruction, flops(16), mma::m16n8k16_bf16)
-        }
-        ("m16n8k16", (Type::F32, Type::F16, Type::F16, Type::F32)) => {
-            product(decoder, instruction, flops(16), mma::m16n8k16_f16)
-        }
-        ("m16n8k16", (Type::F16, Type::F16, Type::F16, Type::F16)) => {
-            product(decoder, instruction, flops(16), mma::m16n8k16_f16_f16)
-        }
+        ("m16n8k16", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => product(
+            decoder,
+            instruction,
+            flops(16),
+            #[inline(always)]
+            |d, a, b, c, p| mma::m16n8k16_bf16(d, a, b, c, p),
+        ),
+        ("m16n8k16", (Type::F32, Type::F16, Type::F16, Type::F32)) => product(
+            decoder,
+            instruction,
+            flops(16),
+            #[inline(always)]
+            |d, a, b, c, p| mma::m16n8k16_f16(d, a, b, c, p),
+        ),
+        ("m16n8k16", (Type::F16, Type::F16, Type::F16, Type::F16)) => product(
+            decoder,
+            instruction,
+            flops(16),
+            #[inline(always)]
+            |d, a, b, c, p| mma::m16n8k16_f16_f16(d, a, b, c, p),
+        ),
         ("m16n8k8", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => {
             product_rare(decoder, instruction, flops(8), mma::m16n8k8_bf16)
         }
@@ -116,9 +130,13 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
         ("m16n8k8", (Type::F16, Type::F16, Type::F16, Type::F16)) => {
             product_rare(decoder, instruction, flops(8), mma::m16n8k8_f16_f16)
         }
-        ("m16n8k8", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => {
-            product(decoder, instruction, flops(8), mma::m16n8k8_tf32)
-        }
+        ("m16n8k8", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => product(
+            decoder,
+            instruction,
+            flops(8),
+            #[inline(always)]
+            |d, a, b, c, p| mma::m16n8k8_tf32(d, a, b, c, p),
+        ),
         ("m16n8k4", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => {
             product_rare(decoder, instruction, flops(4), mma::m16n8k4_tf32)
         }
