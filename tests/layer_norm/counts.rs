@@ -67,8 +67,7 @@ fn weight_and_bias_are_read_once_by_each_team() {
     let rows = 264 * 8 + 100;
     Problem::<bf16>::new(rows, 1024, 1).forward(&device);
     assert_eq!(device.take_counters().global_load_bytes, rows as u64 * row + 264 * 8 * 2 * row);
-    // For the 16,384 rows of the bench L2 gives the 264 blocks 1.6 % of what memory moves.
-    assert!(264.0 * 2.0 / (2.0 * 16_384.0) < 0.03);
+    // For the 16,384 rows of the bench, L2 gives the 264 blocks 1.6 % of what memory moves.
 }
 
 /// Bytes that the threads of a plain backward pass of bf16 rows of 1,024 ask for: a warp for a row, eight rows a block.
