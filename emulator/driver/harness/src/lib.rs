@@ -13,6 +13,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::sync::OnceLock;
@@ -36,7 +37,9 @@ pub fn emulated(test: &str, environment: &[(&str, &str)], body: impl FnOnce()) {
         return body();
     }
     let Some(mut command) = emulated_self() else {
-        eprintln!("skipped {test}: no emulated driver ({FOLDER} is not set, and no cargo is there to build it)");
+        // Not `eprintln!`, which the test harness swallows when a test passes.
+        let why = format!("no emulated driver ({FOLDER} is not set, and no cargo is there to build it)");
+        let _ = writeln!(std::io::stderr(), "skipped {test}: {why}");
         return;
     };
     let output = command.args([test, "--exact", "--nocapture"]).envs(environment.iter().copied()).output();
