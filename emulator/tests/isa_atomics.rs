@@ -72,6 +72,12 @@ fn float_operations() {
     assert_eq!(atom32("global.add.f32", bits(1.5), "0f40000000"), (bits(1.5), bits(3.5)));
     let result = atom64("global.add.f64", 1.5f64.to_bits(), "0d4000000000000000");
     assert_eq!(result, (1.5f64.to_bits(), 3.5f64.to_bits()));
+    // Subnormals are flushed in global memory, by any kind of address, and kept in shared memory.
+    assert_eq!(atom32("global.add.f32", 3, "0f00000005"), (3, 0));
+    assert_eq!(atom32("add.f32", 0x8000_0003, "0f80000005"), (0x8000_0003, 0x8000_0000));
+    let body = ".shared .b32 s;\nst.shared.u32 [s], 3;\natom.shared.add.f32 d, [s], 0f00000005;\nmov.u64 A, s;\ncvta.shared.u64 A, A;\n\
+                red.add.f32 [A], 0f00000001;\nld.shared.u32 d, [s];\nst.global.u32 [out], d;";
+    assert_eq!(run(body, &Setup::block(1), &[0], 1), [9]);
     // Packed: 1 + 2 and 2 + 3 in f16, 1 + 1 and 2 + 1 in bf16.
     let packed = |ty: &str, start: u32, operand: u32| {
         let body = format!(

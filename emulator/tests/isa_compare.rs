@@ -89,6 +89,15 @@ fn combined_and_double_results() {
     check_predicate("setp.ne.u64 r, C, 0;\nsetp.lt.or.u32 p, a, b, !r;", &[([2, 1, 0], true), ([2, 1, 1], false)]);
     check_predicate("setp.ne.u64 r, C, 0;\nsetp.lt.xor.u32 p, a, b, r;", &[([1, 2, 1], false), ([2, 1, 1], true)]);
     check_predicate("setp.lt.u32 p|q, a, b;\n", &[([1, 2], true)]);
+    // The combined predicate, or the guard, is also the first destination.
+    check32(
+        "setp.ne.u32 p, c, 0;\nsetp.lt.and.u32 p|q, a, b, p;\nselp.u32 d, 1, 0, q;",
+        &[([2, 1, 1], 1), ([1, 2, 1], 0), ([2, 1, 0], 0)],
+    );
+    let guarded = "setp.eq.u32 q, a, 77;\nsetp.ne.u32 p, c, 0;\n@p setp.lt.u32 p|q, a, b;\nselp.u32 d, 1, 0, q;";
+    check32(guarded, &[([2, 1, 1], 1), ([1, 2, 1], 0), ([2, 1, 0], 0)]);
+    let packed = "setp.ne.u32 p, c, 0;\n@p setp.lt.and.f16x2 p|q, a, b, p;\nselp.u32 d, 1, 0, q;";
+    check32(packed, &[([0x3c00_4000, 0x4000_3c00, 1], 1), ([0x4000_3c00, 0x3c00_4000, 1], 0)]);
     // Both halves of packed halves.
     let packed = "setp.lt.f16x2 q|r, a, b;\nselp.u32 t0, 1, 0, q;\nselp.u32 t1, 2, 0, r;\nor.b32 d, t0, t1;";
     check32(packed, &[([0x3c00_3c00, 0x4000_3800], 2), ([0x3c00_3c00, 0x3c00_4000], 1)]);

@@ -190,6 +190,22 @@ fn f64_to_narrower_floats() {
     ]);
 }
 
+#[test]
+fn saturation_to_the_unit_interval_from_every_source() {
+    check32to16("cvt.rn.sat.f16.s32 hd, a;", &[([7], 0x3c00), ([ONES], 0), ([1], 0x3c00)]);
+    check32to16("cvt.rn.sat.f16.u32 hd, a;", &[([ONES], 0x3c00), ([0], 0)]);
+    check32to64("cvt.rn.sat.f64.s32 D, a;", &[([7], 1f64.to_bits()), ([ONES], 0)]);
+    check32("cvt.rn.sat.f32.s32 d, a;", &[([7], bits(1.0)), ([ONES], 0)]);
+    check(&[
+        ("cvt.rn.sat.f16.f64 hd, A;", 2.5, 0x3c00),
+        ("cvt.rn.sat.f16.f64 hd, A;", -2.5, 0),
+        ("cvt.rn.sat.f16.f64 hd, A;", 0.5, 0x3800),
+    ]);
+    check64to32("cvt.rn.sat.f32.f64 d, A;", &[([2.5f64.to_bits()], bits(1.0)), ([f64::NAN.to_bits()], 0)]);
+    let error = ptx_emulator::Module::load(&module("", "cvt.rn.sat.bf16.s32 hd, a;")).unwrap_err();
+    assert!(error.what.contains(".sat"), "{error}");
+}
+
 fn check(cases: &[(&str, f64, u32)]) {
     for (code, input, expected) in cases {
         check64to32(&format!("{code}\ncvt.u32.u16 d, hd;"), &[([input.to_bits()], *expected)]);

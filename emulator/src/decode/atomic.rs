@@ -12,6 +12,7 @@ use crate::lanes::{R32, R64};
 use crate::memory::Space;
 use crate::numeric::Rounding::NearestEven;
 use crate::numeric::arith;
+use crate::numeric::convert::ftz;
 use crate::numeric::half16::{self, Bf16, F16, packed};
 use crate::shadow::Ordering;
 
@@ -53,7 +54,8 @@ pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &m
         };
         let b = decoder.source64(&values[0], ty)?;
         let c = values.get(1).map_or(Ok(b), |value| decoder.source64(value, ty))?;
-        emit::<R64, 8>(decoder, memory, address, (d, b, c), wide(operation, ty)?);
+        let f = wide(operation, ty)?;
+        emit::<R64, 8>(decoder, memory, address, (d, b, c), [f, f]);
         return Ok(());
     }
     let d = match to {
@@ -62,7 +64,8 @@ pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &m
     };
     let b = decoder.source32(&values[0], ty)?;
     let c = values.get(1).map_or(Ok(b), |value| decoder.source32(value, ty))?;
-    let f = narrow(operation, ty)?;
+    let shared = narrow(operation, ty)?;
+    let f = [shared, if (operation, ty) == ("add", Type::F32) { add_flushed } else { shared }];
     match ty.bits() {
         16 => emit::<R32, 2>(decoder, memory, address, (d, b, c), f),
         _ => emit::<R32, 4>(decoder, memory, address, (d, b, c), f),
@@ -70,14 +73,19 @@ pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &m
     Ok(())
 }
 
+/// `add.f32` on global memory, which flushes subnormal operands and results; on shared memory it does not (PTX ISA, "atom").
+fn add_flushed(a: u64, b: u64, _: u64) -> u64 {
+    let [a, b] = [a, b].map(|x| ftz(f32::from_bits(x as u32)));
+    ftz(arith::add(a, b, NearestEven)).to_bits().into()
+}
+
 /// The new value for the old one and the operands, on the bits of the type.
 fn narrow(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
     let f: fn(u64, u64, u64) -> u64 = match (operation, ty) {
         ("add", Type::Unsigned(32) | Type::Signed(32)) => |a, b, _| u64::from((a as u32).wrapping_add(b as u32)),
-        ("add", Type::F32) => |a, b, _| {
-            // Hardware flushes subnormals in neither space from sm_80 on; the sum rounds to nearest.
-            u64::from(arith::add(f32::from_bits(a as u32), f32::from_bits(b as u32), NearestEven).to_bits())
-        },
+        ("add", Type::F32) => {
+            |a, b, _| u64::from(arith::add(f32::from_bits(a as u32), f32::from_bits(b as u32), NearestEven).to_bits())
+        }
         ("add", Type::F16) => |a, b, _| u64::from(half16::add::<F16>(a as u16, b as u16)),
         ("add", Type::Bf16) => |a, b, _| u64::from(half16::add::<Bf16>(a as u16, b as u16)),
         ("add", Type::F16x2) => |a, b, _| u64::from(packed(a as u32, b as u32, half16::add::<F16>)),
@@ -117,17 +125,20 @@ fn wide(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
     Ok(f)
 }
 
+/// `f`: the operation on shared memory and on global memory.
 fn emit<S: Element, const W: usize>(
     decoder: &mut Decoder<'_>,
     memory: Memory,
     address: Address,
     (d, b, c): (S, S, S),
-    f: fn(u64, u64, u64) -> u64,
+    [shared, global]: [fn(u64, u64, u64) -> u64; 2],
 ) {
     decoder.simple(move |warp, env, mask| {
         let addresses = address.lanes(warp);
         let (b, c) = (b.load(warp).map(S::to_bits), c.load(warp).map(S::to_bits));
-        let old = update::<W>(warp, env, mask, memory, &addresses, &|lane, old| f(old, b[lane], c[lane]));
+        let old = update::<W>(warp, env, mask, memory, &addresses, &|space, lane, old| {
+            (if space == Space::Shared { shared } else { global })(old, b[lane], c[lane])
+        });
         d.store(warp, mask, old.map(S::from_bits));
     });
 }

@@ -225,35 +225,40 @@ fn setp(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<
         ([to, a, b, c], Some(combine)) => (to, a, b, Some((combine, decoder.source_pred(c)?))),
         (found, _) => return Err(format!("{} operands", found.len())),
     };
-    if matches!(ty, Type::F16x2 | Type::Bf16x2) {
-        let Operand::Pair(first, second) = to else { return Err("two destinations are needed".to_owned()) };
-        let (low, high) = halves(decoder, ty, relation, flush, a, b)?;
-        for (to, bits) in [(first, low), (second, high)] {
-            let d = decoder.dest_pred(to)?;
-            merge(decoder, d, bits, c, false);
-        }
-        return Ok(());
-    }
+    let is_packed = matches!(ty, Type::F16x2 | Type::Bf16x2);
     let (first, second) = match to {
         Operand::Pair(first, second) => (first.as_ref(), Some(second.as_ref())),
+        _ if is_packed => return Err("two destinations are needed".to_owned()),
         to => (to, None),
     };
     let d = decoder.dest_pred(first)?;
     if c.is_none() && second.is_none() {
         return outcome(decoder, d, relation, flush, ty, a, b);
     }
-    let bits = decoder.temporary_pred();
-    outcome(decoder, bits, relation, flush, ty, a, b)?;
-    // The second destination first: the first one may be the predicate that is combined.
-    if let Some(second) = second {
-        let q = decoder.dest_pred(second)?;
-        let held = decoder.temporary_pred();
-        merge(decoder, held, bits, c, true);
-        merge(decoder, d, bits, c, false);
-        decoder.map1(q, held, |x: bool| x);
+    // Packed numbers give the outcome of each half, others the outcome and its opposite.
+    let (low, high) = if is_packed {
+        halves(decoder, ty, relation, flush, a, b)?
     } else {
-        merge(decoder, d, bits, c, false);
-    }
+        let bits = decoder.temporary_pred();
+        outcome(decoder, bits, relation, flush, ty, a, b)?;
+        (bits, bits)
+    };
+    let Some(second) = second else {
+        merge(decoder, d, low, c, false);
+        return Ok(());
+    };
+    // Both at once at the end: a destination may be the predicate that is combined, or the guard.
+    let q = decoder.dest_pred(second)?;
+    let held = [decoder.temporary_pred(), decoder.temporary_pred()];
+    merge(decoder, held[0], low, c, false);
+    merge(decoder, held[1], high, c, !is_packed);
+    decoder.simple(move |warp, _, mask| {
+        let values = held.map(|held| warp.preds[held.0 as usize]);
+        for (to, value) in [d, q].into_iter().zip(values) {
+            let old = &mut warp.preds[to.0 as usize];
+            *old = *old & !mask | value & mask;
+        }
+    });
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::counters::Class;
 use crate::lanes::{R32, R64};
 use crate::numeric::Rounding::{self, Down, NearestEven, Up, Zero};
 use crate::numeric::convert::{self, Clamp, ftz, saturate};
+use crate::numeric::half16::{self, F16};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -46,6 +47,10 @@ pub(crate) fn cvt(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
     let clamp = Clamp { relu: m.take("relu"), satfinite: m.take("satfinite") };
     let (to_ty, ty) = (m.ty()?, m.ty()?);
     let mode = Mode { rounding, integral, flush, saturate, clamp };
+    let saturates = to_ty.is_integer() || matches!(to_ty, Type::F16 | Type::F32 | Type::F64);
+    if saturate && !saturates {
+        return Err("`.sat` with this destination type".to_owned());
+    }
     match instruction.operands.as_slice() {
         [to, high, low] => pair(decoder, to, (high, low), to_ty, ty, mode),
         [to, from] => one(decoder, to, from, to_ty, ty, mode),
@@ -68,6 +73,11 @@ fn one(decoder: &mut Decoder<'_>, to: &Operand, from: &Operand, to_ty: Type, ty:
         (false, true) => integer_to_float(decoder, to, source, to_ty, ty, mode),
         _ => floats(decoder, to, source, to_ty, ty, mode),
     }
+}
+
+/// `.sat` on an f16.
+fn clip16(x: u16, saturate: bool) -> u32 {
+    (if saturate { half16::saturate::<F16>(x) } else { x }).into()
 }
 
 /// The low `bits` bits of a number, extended.
@@ -269,9 +279,10 @@ fn integer_to_float(
     };
     if to_ty == Type::F64 {
         let d = decoder.dest64(to)?;
+        let clip = move |x: f64| if sat { convert::saturate_f64(x) } else { x };
         match signed {
-            true => decoder.rare1(d, a, move |x| convert::i64_to_f64(x as i64, rounding).to_bits()),
-            false => decoder.rare1(d, a, move |x| convert::u64_to_f64(x, rounding).to_bits()),
+            true => decoder.rare1(d, a, move |x| clip(convert::i64_to_f64(x as i64, rounding)).to_bits()),
+            false => decoder.rare1(d, a, move |x| clip(convert::u64_to_f64(x, rounding)).to_bits()),
         }
         return Ok(());
     }
@@ -279,8 +290,8 @@ fn integer_to_float(
     match (to_ty, signed) {
         (Type::F32, true) => decoder.rare1(d, a, move |x| clip(convert::i64_to_f32(x as i64, rounding)).to_bits()),
         (Type::F32, false) => decoder.rare1(d, a, move |x| clip(convert::u64_to_f32(x, rounding)).to_bits()),
-        (Type::F16, true) => decoder.rare1(d, a, move |x| convert::i64_to_f16(x as i64, rounding).into()),
-        (Type::F16, false) => decoder.rare1(d, a, move |x| convert::u64_to_f16(x, rounding).into()),
+        (Type::F16, true) => decoder.rare1(d, a, move |x| clip16(convert::i64_to_f16(x as i64, rounding), sat)),
+        (Type::F16, false) => decoder.rare1(d, a, move |x| clip16(convert::u64_to_f16(x, rounding), sat)),
         (Type::Bf16, true) => decoder.rare1(d, a, move |x| convert::i64_to_bf16(x as i64, rounding).into()),
         (Type::Bf16, false) => decoder.rare1(d, a, move |x| convert::u64_to_bf16(x, rounding).into()),
         _ => return Err("this destination type".to_owned()),
@@ -313,7 +324,9 @@ fn floats(decoder: &mut Decoder<'_>, to: &Operand, source: Source, to_ty: Type, 
                     let y = convert::f64_to_f32(f64::from_bits(x), rounding);
                     clip(if flush { ftz(y) } else { y }).to_bits()
                 }),
-                Type::F16 => decoder.rare1(d, a, move |x| convert::f64_to_f16(f64::from_bits(x), rounding).into()),
+                Type::F16 => {
+                    decoder.rare1(d, a, move |x| clip16(convert::f64_to_f16(f64::from_bits(x), rounding), sat));
+                }
                 Type::Bf16 => decoder.rare1(d, a, move |x| convert::f64_to_bf16(f64::from_bits(x), rounding).into()),
                 _ => return Err("this destination type".to_owned()),
             }

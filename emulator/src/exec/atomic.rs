@@ -14,22 +14,25 @@ pub(crate) struct Memory {
     pub ordering: Ordering,
 }
 
-/// Replaces `W` bytes at each lane's address by `f(lane, old)`, one lane after the other. Returns the old values.
+/// Replaces `W` bytes at each lane's address by `f(space, lane, old)`, one lane after the other. Returns the old values.
 pub(crate) fn update<const W: usize>(
     warp: &Warp,
     env: &mut Env<'_>,
     mask: u32,
     memory: Memory,
     addresses: &[u64; LANES],
-    f: &dyn Fn(usize, u64) -> u64,
+    f: &dyn Fn(Space, usize, u64) -> u64,
 ) -> [u64; LANES] {
     let mut old = [u64::MAX; LANES];
     let mut rest = mask;
     while rest != 0 {
         let (space, lanes, offsets) = one_space(&mut rest, memory.space, addresses);
         match space {
-            Space::Shared => update_shared::<W>(warp, env, lanes, memory.ordering, &offsets, f, &mut old),
-            Space::Global => update_global::<W>(warp, env, lanes, &offsets, f, &mut old),
+            Space::Shared => {
+                let f = |lane, old| f(space, lane, old);
+                update_shared::<W>(warp, env, lanes, memory.ordering, &offsets, &f, &mut old);
+            }
+            Space::Global => update_global::<W>(warp, env, lanes, &offsets, &|lane, old| f(space, lane, old), &mut old),
             space => {
                 for lane in lanes_of(lanes) {
                     out_of_bounds(warp, env, lane, space, offsets[lane], W as u64);
