@@ -42,6 +42,8 @@ struct Look<'a> {
     now: u32,
     /// Whether two lanes of a store write the same value.
     same: &'a dyn Fn(usize, usize) -> bool,
+    /// Every read and every strong access so far is ordered before this access, so only plain writes need a look.
+    settled: bool,
 }
 
 impl Order {
@@ -64,6 +66,9 @@ impl Look<'_> {
     /// The conflict with what happened to a cell before.
     fn conflict(&self, layer: &Layer, cell: usize) -> Option<(Hazard, Option<Earlier>)> {
         self.with_write(layer, cell).or_else(|| {
+            if self.settled {
+                return None;
+            }
             let unordered = |kind: Kind, hazard: Hazard| {
                 layer.tracks(kind).iter().enumerate().find_map(|(warp, track)| {
                     let (time, who) = (*track.time.get(cell)?, *track.who.get(cell)?);
@@ -161,6 +166,7 @@ impl SharedShadow {
         same: &dyn Fn(usize, usize) -> bool,
         conflicts: &mut Vec<Conflict>,
     ) {
+        let settled = matches!(party, Party::Store | Party::Copy) && self.is_settled(access.warp as usize);
         for lane in lanes(access.mask) {
             let by = Writer::new(access.warp, lane as u32, access.pc);
             let (address, end) = (access.addresses[lane], access.addresses[lane] + u64::from(access.bytes));
@@ -174,9 +180,10 @@ impl SharedShadow {
                 if !is_whole && !is_bytewise {
                     self.split(word);
                 }
-                let look = Look { order: &self.order, party, by, now: self.now, same };
+                let look = Look { order: &self.order, party, by, now: self.now, same, settled };
                 match &mut self.bytes {
                     Some(bytes) if !is_whole || is_bytewise => {
+                        let look = Look { settled: false, ..look };
                         for byte in at..stop {
                             let conflict = look.conflict(bytes, byte as usize);
                             found = found.or(conflict.map(|conflict| (byte, conflict)));
@@ -202,6 +209,14 @@ impl SharedShadow {
                 }
             }
         }
+    }
+
+    /// Whether a warp knows of all reads and strong accesses to whole words: the usual case behind a barrier of the block.
+    fn is_settled(&self, warp: usize) -> bool {
+        Kind::ALL.iter().all(|kind| {
+            let tracks = self.words.tracks(*kind).iter().enumerate();
+            tracks.into_iter().all(|(other, track)| track.latest <= self.order.known(warp, other))
+        })
     }
 
     /// Makes cells of their own of the bytes of all words that an access touches.
