@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Package, fresh, pretended, toolkit_installed};
+use common::{Package, fresh, pretended, script, toolkit_installed};
 
 fn path(folders: &[&Path]) -> std::ffi::OsString {
     std::env::join_paths(folders.iter().copied().chain(["/usr/bin".as_ref(), "/bin".as_ref()])).expect("a PATH")
@@ -89,6 +89,19 @@ fn nvcc_wins_over_the_workspace_and_the_workspace_over_home_and_path() {
             variable => package.without(variable),
         };
     }
+}
+
+#[test]
+fn the_wheels_of_the_active_python_are_found() {
+    let package = Package::new("search_python").without("NVCC");
+    let site = package.folder.join("site-packages");
+    std::fs::create_dir_all(site.join("nvidia/cu13")).expect("a folder");
+    std::fs::rename(pretended("search_wheel", "13.0"), site.join("nvidia/cu13/bin")).expect("moved");
+    let tools = package.folder.join("tools");
+    script(&tools.join("python3"), &format!("echo '{}'", site.display()));
+    let said = package.with("PATH", path(&[&tools])).built().stdout;
+    let found = site.join("nvidia/cu13/bin/nvcc");
+    assert!(said.contains(&format!("cargo::rerun-if-changed={}\n", found.display())), "{said}");
 }
 
 #[test]
