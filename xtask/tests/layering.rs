@@ -88,3 +88,19 @@ fn no_file_is_longer_than_600_lines() {
     let long: Vec<_> = files(".", &["rs", "cu", "cuh", "h", "sh", "py"]).into_iter().filter_map(long).collect();
     assert!(long.is_empty(), "{long:?}");
 }
+
+#[test]
+fn an_op_stands_in_its_five_places() {
+    let kernels = kernels();
+    let ops = kernels.iter().filter(|(path, _)| path.ends_with(".cu")).filter_map(|(path, _)| path.split('/').nth(1));
+    for op in ops.collect::<BTreeSet<_>>() {
+        let one_of = |places: &[String]| {
+            assert!(places.iter().any(|place| workspace().join(place).is_file()), "{op} has none of {places:?}");
+        };
+        one_of(&[format!("kernels/{op}/NOTES.md")]);
+        one_of(&[format!("src/ops/{op}.rs")]);
+        one_of(&[format!("src/reference/{op}.rs")]);
+        one_of(&[format!("tests/{op}.rs"), format!("tests/{op}/main.rs")]);
+        one_of(&[format!("benches/{op}.rs")]);
+    }
+}
