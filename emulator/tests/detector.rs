@@ -1,0 +1,210 @@
+//! The race detector from outside: kernels with one mistake each, and the faults that name both sides; the same kernels without the
+//! mistake, and no fault.
+
+use ptx_emulator::{
+    Asynchrony, Checks, Config, DeviceModel, Emulator, FaultKind, Faults, Launch, LaunchError, Module, Schedule,
+};
+
+/// Declarations of every kernel here: %r1 is the thread's number, %r2 its word's address in the array `s`, %r3 the address of the
+/// word of the thread 32 further (or back), %rd1 the global buffer, %rd2 the thread's 16 bytes in it.
+const HEAD: &str = ".version 7.0
+.target sm_80
+.address_size 64
+.file 1 \"kernel.cu\"
+.visible .entry k(.param .u64 buffer) {
+.reg .pred %p<4>; .reg .b32 %r<16>; .reg .b64 %rd<8>;
+.shared .align 16 .b8 s[2048];
+mov.u32 %r1, %tid.x;
+shl.b32 %r2, %r1, 2;
+mov.u32 %r4, s;
+add.s32 %r2, %r2, %r4;
+xor.b32 %r3, %r1, 32;
+shl.b32 %r3, %r3, 2;
+add.s32 %r3, %r3, %r4;
+ld.param.u64 %rd1, [buffer];
+mul.wide.u32 %rd2, %r1, 16;
+add.s64 %rd2, %rd1, %rd2;
+shl.b32 %r5, %r1, 4;
+add.s32 %r5, %r5, %r4;
+";
+
+/// Runs the body in a block, under every schedule, and gives the faults of each.
+fn run(threads: u32, body: &str) -> Vec<Option<Faults>> {
+    let module = Module::load(&format!("{HEAD}{body}\nret;\n}}\n")).unwrap_or_else(|error| panic!("{error}"));
+    let kernel = module.kernel("k").unwrap();
+    let orders = [
+        (Schedule::RoundRobin, Asynchrony::Late),
+        (Schedule::Greedy, Asynchrony::Eager),
+        (Schedule::Random, Asynchrony::Random),
+    ];
+    orders
+        .into_iter()
+        .map(|(schedule, asynchrony)| {
+            let emulator = Emulator::new(Config { schedule, asynchrony, ..Config::new(DeviceModel::Sm80) });
+            let buffer = emulator.alloc(4096, "buffer").unwrap();
+            emulator.fill(buffer, 4096, 7, 4).unwrap();
+            let params = buffer.to_le_bytes();
+            let launch = Launch {
+                kernel: &kernel,
+                grid: [1; 3],
+                block: [threads, 1, 1],
+                dynamic_shared: 0,
+                params: &params,
+                config: None,
+            };
+            match emulator.launch(&launch) {
+                Ok(_) => None,
+                Err(LaunchError::Faults(faults)) => Some(faults),
+                Err(refused) => panic!("{refused}"),
+            }
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_clean(threads: u32, body: &str) {
+    for faults in run(threads, body) {
+        assert!(faults.is_none(), "{}", faults.unwrap());
+    }
+}
+
+/// Every schedule finds the hazard, at the one line or, where the other side came first, at the other.
+#[track_caller]
+fn assert_race(threads: u32, body: &str, lines: (u32, u32), hazards: [&str; 2]) {
+    for faults in run(threads, body) {
+        let faults = faults.expect("a race");
+        let fault = &faults.faults[0];
+        let FaultKind::Race { hazard, earlier, .. } = &fault.kind else { panic!("{fault}") };
+        let line = |location: &ptx_emulator::Location| location.source.as_ref().map_or(0, |source| source.line);
+        let found = (line(&earlier.location), line(&fault.location));
+        let swapped = (lines.1, lines.0);
+        assert!(
+            (found == lines && *hazard == hazards[0]) || (found == swapped && *hazard == hazards[1]),
+            "{fault}: {found:?}"
+        );
+        assert_ne!(fault.thread, earlier.thread, "{fault}");
+    }
+}
+
+const STORE: &str = ".loc 1 10 1\nst.shared.b32 [%r2], %r1;\n";
+const LOAD: &str = ".loc 1 12 1\nld.shared.b32 %r6, [%r3];\n";
+const STORE_AGAIN: &str = ".loc 1 14 1\nst.shared.b32 [%r2], %r6;\n";
+const BARRIER: &str = ".loc 1 11 1\nbar.sync 0;\n";
+
+#[test]
+fn a_missing_barrier_between_a_store_and_a_load() {
+    assert_clean(64, &[STORE, BARRIER, LOAD].concat());
+    let body = [STORE, LOAD].concat();
+    // The load may come first, to a word that nothing has written.
+    for faults in run(64, &body) {
+        let faults = faults.unwrap();
+        let is_known = |kind: &FaultKind| {
+            matches!(kind, FaultKind::Race { .. } | FaultKind::Uninitialised { space: "shared", .. })
+        };
+        assert!(faults.faults.iter().all(|fault| is_known(&fault.kind)), "{faults}");
+    }
+    let initialised = [STORE, BARRIER, STORE, LOAD].concat();
+    assert_race(64, &initialised, (10, 12), ["read after write", "write after read"]);
+}
+
+#[test]
+fn a_missing_barrier_between_a_load_and_a_store() {
+    assert_clean(64, &[STORE, BARRIER, LOAD, BARRIER, STORE_AGAIN].concat());
+    let body = [STORE, BARRIER, LOAD, STORE_AGAIN].concat();
+    assert_race(64, &body, (12, 14), ["write after read", "read after write"]);
+}
+
+#[test]
+fn a_report_names_both_lines() {
+    let faults = run(64, &[STORE, BARRIER, STORE, LOAD].concat()).remove(1).unwrap();
+    let text = faults.to_string();
+    for part in
+        ["kernel.cu:10", "kernel.cu:12", "read after write", "ld.shared.b32 %r6, [%r3]", "st.shared.b32 [%r2], %r1"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn named_barriers_order_those_who_take_part() {
+    // Warp 0 produces and arrives; warp 1 waits.
+    let producer_consumer = |wait: &str| {
+        format!(
+            "setp.ge.u32 %p1, %r1, 32;\n@%p1 bra CONSUMER;\n{STORE}bar.arrive 1, 64;\nbra END;\nCONSUMER:\n{wait}\n{LOAD}END:\n"
+        )
+    };
+    assert_clean(64, &producer_consumer("bar.sync 1, 64;"));
+    // The consumer waits at a barrier that has nothing to do with the producer.
+    let faults = run(64, &producer_consumer("bar.sync 2, 32;"));
+    assert!(faults.into_iter().all(|faults| faults.is_some()));
+}
+
+#[test]
+fn lanes_of_a_warp_need_a_warp_barrier() {
+    let exchange = |barrier: &str| {
+        format!(
+            "{STORE}{barrier}\nxor.b32 %r7, %r1, 1;\nshl.b32 %r7, %r7, 2;\nadd.s32 %r7, %r7, %r4;\n.loc 1 12 1\nld.shared.b32 %r6, [%r7];\n"
+        )
+    };
+    assert_clean(32, &exchange("bar.warp.sync 0xffffffff;"));
+    assert_race(32, &exchange(""), (10, 12), ["read after write", "write after read"]);
+    // A shuffle brings the lanes together, but orders no memory.
+    let shuffle = "shfl.sync.bfly.b32 %r8, %r1, 1, 31, -1;";
+    assert_race(32, &exchange(shuffle), (10, 12), ["read after write", "write after read"]);
+}
+
+#[test]
+fn copies_need_their_wait_and_a_barrier() {
+    const ISSUE: &str = ".loc 1 20 1\ncp.async.cg.shared.global [%r5], [%rd2], 16;\ncp.async.commit_group;\n";
+    const WAIT: &str = "cp.async.wait_group 0;\n";
+    // Each thread reads 16 bytes that a thread of the other warp has copied.
+    const READ: &str = ".loc 1 22 1\nxor.b32 %r7, %r5, 512;\nld.shared.b32 %r6, [%r7];\n";
+    // 64 threads copy 1024 bytes, from the array's start on.
+    assert_clean(64, &[ISSUE, WAIT, BARRIER, READ].concat());
+    for (body, what) in [([ISSUE, BARRIER, READ].concat(), "in flight"), ([ISSUE, WAIT, READ].concat(), "a race")] {
+        for faults in run(64, &body) {
+            let faults = faults.expect(what);
+            let fault = &faults.faults[0];
+            match &fault.kind {
+                FaultKind::InFlight { copy, .. } => {
+                    assert_eq!(copy.location.source.as_ref().unwrap().line, 20, "{fault}")
+                }
+                FaultKind::Race { .. } | FaultKind::Uninitialised { .. } => assert_eq!(what, "a race", "{fault}"),
+                _ => panic!("{fault}"),
+            }
+        }
+    }
+    // The copy into what the other warp still reads.
+    let reuse = [STORE, BARRIER, LOAD, ISSUE, WAIT].concat();
+    assert!(run(64, &reuse).into_iter().all(|faults| faults.is_some()));
+    assert_clean(64, &[STORE, BARRIER, LOAD, BARRIER, ISSUE, WAIT].concat());
+}
+
+#[test]
+fn atomics_race_with_plain_accesses_alone() {
+    const ZERO: &str = "setp.ne.u32 %p1, %r1, 0;\n@%p1 bra GO;\nst.shared.b32 [%r4], 0;\nGO:\n";
+    const ADD: &str = ".loc 1 10 1\natom.shared.add.u32 %r6, [%r4], 1;\n";
+    const READ: &str = ".loc 1 12 1\nld.shared.b32 %r6, [%r4];\n";
+    assert_clean(64, &[ZERO, BARRIER, ADD, ADD, BARRIER, READ].concat());
+    assert!(run(64, &[ZERO, BARRIER, ADD, READ].concat()).into_iter().all(|faults| faults.is_some()));
+}
+
+#[test]
+fn uninitialised_words_are_named() {
+    for faults in run(32, LOAD) {
+        let faults = faults.unwrap();
+        assert_eq!(faults.faults.len(), 1, "one for all lanes: {faults}");
+        assert_eq!((faults.total, faults.faults[0].thread), (32, [0, 0, 0]));
+        assert_eq!(faults.faults[0].kind, FaultKind::Uninitialised { space: "shared", address: 128 });
+    }
+}
+
+#[test]
+fn checks_can_be_switched_off() {
+    let module = Module::load(&format!("{HEAD}{LOAD}{STORE}ret;\n}}\n")).unwrap();
+    let kernel = module.kernel("k").unwrap();
+    let emulator = Emulator::new(Config { checks: Checks::NONE, ..Config::new(DeviceModel::Sm80) });
+    let launch =
+        Launch { kernel: &kernel, grid: [1; 3], block: [64, 1, 1], dynamic_shared: 0, params: &[0; 8], config: None };
+    emulator.launch(&launch).unwrap();
+}
