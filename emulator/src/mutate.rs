@@ -34,7 +34,7 @@ pub enum SiteKind {
     Shuffle,
     /// The guard of an instruction, branches included: negated or removed.
     Guard,
-    /// `setp`: a comparison that differs for equal operands alone, or for all but those.
+    /// `setp`: a comparison of integers that differs where they are equal, or the opposite comparison of floating-point numbers.
     Comparison,
     /// An address in memory: one access further, or one back.
     Address,
@@ -262,8 +262,9 @@ impl<'a> Words<'a> {
         changes
     }
 
+    /// Integers: wrong where the operands are equal. Floating-point numbers, which hardly ever are: the opposite.
     fn comparisons(&self) -> Vec<String> {
-        const COMPARISONS: [(&str, &str); 18] = [
+        const INTEGER: [(&str, &str); 10] = [
             ("eq", "ne"),
             ("ne", "eq"),
             ("lt", "le"),
@@ -274,17 +275,28 @@ impl<'a> Words<'a> {
             ("ls", "lo"),
             ("hi", "hs"),
             ("hs", "hi"),
-            ("equ", "neu"),
-            ("neu", "equ"),
-            ("ltu", "leu"),
-            ("leu", "ltu"),
-            ("gtu", "geu"),
-            ("geu", "gtu"),
+        ];
+        const FLOAT: [(&str, &str); 14] = [
+            ("eq", "neu"),
+            ("ne", "equ"),
+            ("lt", "geu"),
+            ("le", "gtu"),
+            ("gt", "leu"),
+            ("ge", "ltu"),
+            ("equ", "ne"),
+            ("neu", "eq"),
+            ("ltu", "ge"),
+            ("leu", "gt"),
+            ("gtu", "le"),
+            ("geu", "lt"),
             ("num", "nan"),
             ("nan", "num"),
         ];
-        let comparison = COMPARISONS.iter().find(|(from, _)| self.modifiers.first().is_some_and(|word| word == from));
-        comparison.iter().map(|(from, to)| self.with_modifier(from, to)).collect()
+        let is_float = self.modifiers.last().is_some_and(|ty| ty.starts_with('f') || ty.starts_with("bf"));
+        let table = if is_float { &FLOAT[..] } else { &INTEGER[..] };
+        let Some(comparison) = self.modifiers.first() else { return Vec::new() };
+        let change = table.iter().find(|(from, _)| from == comparison);
+        change.map(|(from, to)| self.with_modifier(from, to)).into_iter().collect()
     }
 
     /// The address in an operand, one access further and one back.
@@ -402,10 +414,10 @@ mod tests {
     }
 
     #[test]
-    fn comparisons_change_at_equality() {
+    fn comparisons_change_at_equality_or_turn_round() {
         assert_eq!(one("setp.lt.s32 %p1, %r1, 5"), ["setp.le.s32 %p1, %r1, 5"]);
         assert_eq!(one("setp.ne.and.b32 %p1|%p2, %r1, 5, %p0"), ["setp.eq.and.b32 %p1|%p2, %r1, 5, %p0"]);
-        assert_eq!(one("setp.gtu.ftz.f32 %p1, %f1, %f2"), ["setp.geu.ftz.f32 %p1, %f1, %f2"]);
+        assert_eq!(one("setp.gtu.ftz.f32 %p1, %f1, %f2"), ["setp.le.ftz.f32 %p1, %f1, %f2"]);
     }
 
     #[test]
