@@ -90,16 +90,21 @@ impl Site {
     /// The PTX text with one of the changes made; `ptx` is the text that [`sites`] was asked about. Line numbers stay as they
     /// are. There is no change with a greater number than there are: the text comes back as it is.
     pub fn apply(&self, ptx: &str, change: usize) -> String {
-        let (Some(change), Some(before), Some(inside), Some(after)) = (
-            self.changes.get(change),
-            ptx.get(..self.span.start),
-            ptx.get(self.span.clone()),
-            ptx.get(self.span.end..),
-        ) else {
+        self.changes.get(change).map_or_else(|| ptx.to_owned(), |change| self.replace(ptx, change))
+    }
+
+    /// The PTX text with `trap` in place of the instruction: it runs without a fault if the instruction is never reached.
+    pub fn trap(&self, ptx: &str) -> String {
+        self.replace(ptx, "trap")
+    }
+
+    fn replace(&self, ptx: &str, text: &str) -> String {
+        let Range { start, end } = self.span;
+        let (Some(before), Some(inside), Some(after)) = (ptx.get(..start), ptx.get(start..end), ptx.get(end..)) else {
             return ptx.to_owned();
         };
         let lines = "\n".repeat(inside.matches('\n').count());
-        format!("{before}{change}{lines}{after}")
+        format!("{before}{text}{lines}{after}")
     }
 }
 
@@ -447,6 +452,7 @@ mod tests {
         );
         assert_eq!(found[1].apply(&ptx, 0), ptx.replace("bar.sync 0", ""));
         assert_eq!(found[1].apply(&ptx, 1), ptx);
+        assert_eq!(found[1].trap(&ptx), ptx.replace("bar.sync 0", "trap"));
         // Every change of compiled code parses again, to the same number of sites or one less (what was removed).
         let sample = include_str!("../tests/data/sample.ptx");
         let all = sites(sample).unwrap();
