@@ -34,7 +34,7 @@ pub enum SiteKind {
     Shuffle,
     /// The guard of an instruction, branches included: negated or removed.
     Guard,
-    /// `setp`: a comparison of integers that differs where they are equal, or the opposite comparison of floating-point numbers.
+    /// `setp`: a comparison that differs where integers are equal, or the opposite one.
     Comparison,
     /// An address in memory: one access further, or one back.
     Address,
@@ -253,7 +253,9 @@ impl<'a> Words<'a> {
         let mut changes: Vec<_> = mode.iter().map(|(from, to)| self.with_modifier(from, to)).collect();
         // The lane or the distance of a shuffle: twice as far, or the neighbour.
         if let ("shfl", Some(lane)) = (self.opcode, self.operands.get(2)) {
-            let other = lane.parse::<u32>().map_or("1".to_owned(), |lane| ((lane * 2) % 32).max(1).to_string());
+            // A register holds the distance of a step, which may be 1, so there it is the lane itself.
+            let itself = if self.has("idx") { "1" } else { "0" };
+            let other = lane.parse::<u32>().map_or(itself.to_owned(), |lane| ((lane * 2) % 32).max(1).to_string());
             if other != *lane {
                 changes.push(self.with_operand(2, other));
             }
@@ -267,19 +269,27 @@ impl<'a> Words<'a> {
         changes
     }
 
-    /// Integers: wrong where the operands are equal. Floating-point numbers, which hardly ever are: the opposite.
+    /// Integers: wrong where the operands are equal, or everywhere. Floating-point numbers, which hardly ever are equal: the latter.
     fn comparisons(&self) -> Vec<String> {
-        const INTEGER: [(&str, &str); 10] = [
+        const INTEGER: [(&str, &str); 18] = [
             ("eq", "ne"),
             ("ne", "eq"),
             ("lt", "le"),
+            ("lt", "ge"),
             ("le", "lt"),
+            ("le", "gt"),
             ("gt", "ge"),
+            ("gt", "le"),
             ("ge", "gt"),
+            ("ge", "lt"),
             ("lo", "ls"),
+            ("lo", "hs"),
             ("ls", "lo"),
+            ("ls", "hi"),
             ("hi", "hs"),
+            ("hi", "ls"),
             ("hs", "hi"),
+            ("hs", "lo"),
         ];
         const FLOAT: [(&str, &str); 14] = [
             ("eq", "neu"),
@@ -300,8 +310,8 @@ impl<'a> Words<'a> {
         let is_float = self.modifiers.last().is_some_and(|ty| ty.starts_with('f') || ty.starts_with("bf"));
         let table = if is_float { &FLOAT[..] } else { &INTEGER[..] };
         let Some(comparison) = self.modifiers.first() else { return Vec::new() };
-        let change = table.iter().find(|(from, _)| from == comparison);
-        change.map(|(from, to)| self.with_modifier(from, to)).into_iter().collect()
+        let changes = table.iter().filter(|(from, _)| from == comparison);
+        changes.map(|(from, to)| self.with_modifier(from, to)).collect()
     }
 
     /// The address in an operand, one access further and one back.
@@ -420,7 +430,7 @@ mod tests {
 
     #[test]
     fn comparisons_change_at_equality_or_turn_round() {
-        assert_eq!(one("setp.lt.s32 %p1, %r1, 5"), ["setp.le.s32 %p1, %r1, 5"]);
+        assert_eq!(one("setp.lt.s32 %p1, %r1, 5"), ["setp.le.s32 %p1, %r1, 5", "setp.ge.s32 %p1, %r1, 5"]);
         assert_eq!(one("setp.ne.and.b32 %p1|%p2, %r1, 5, %p0"), ["setp.eq.and.b32 %p1|%p2, %r1, 5, %p0"]);
         assert_eq!(one("setp.gtu.ftz.f32 %p1, %f1, %f2"), ["setp.le.ftz.f32 %p1, %f1, %f2"]);
     }

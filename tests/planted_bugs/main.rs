@@ -1,0 +1,228 @@
+//! Bugs planted in our kernels, one at a time, and how many of them the checks of the suite catch.
+//!
+//! Every place of the kernels' PTX that decides about synchronisation, shuffles, predicates or addresses is a site
+//! (`warpsmith::emulator::mutate`). A seeded sample of the sites, drawn evenly from their kinds and kernels, is changed one at a time; then
+//! the problems that launch the kernel run under several schedules. A bug is caught if any of them fails: a wrong result, a damaged
+//! guard, a fault, a launch that does not end. What does not load is no bug to find and leaves the count.
+//!
+//! `WARPSMITH_PLANTED_BUGS=n` draws n sites instead of the default, `all` takes every one; `WARPSMITH_PLANTED_BUGS_SEED` draws others.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../gelu/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod gelu;
+#[path = "../layer_norm/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod layer_norm;
+
+mod problems;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use warpsmith::EmulatedDevice;
+use warpsmith::emulator::Module;
+use warpsmith::emulator::mutate::{self, Site, SiteKind};
+use warpsmith::emulator::{Asynchrony, DeviceModel, Schedule};
+
+use common::data::Rng;
+use problems::Problem;
+
+/// Sites that are tried by default.
+const SAMPLE: usize = 100;
+/// Warp-instructions after which a launch counts as hung: a hundred times what the largest problem needs.
+const LIMIT: u64 = 20_000_000;
+
+/// What a bug is planted in: an image, and the problems that launch one of its kernels.
+struct Kernel {
+    name: &'static str,
+    image: &'static str,
+    ptx: &'static str,
+    problems: Vec<usize>,
+}
+
+/// One bug.
+struct Bug<'a> {
+    site: &'a Site,
+    change: usize,
+    kernel: &'a Kernel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Caught,
+    /// With the reason.
+    Survived(&'static str),
+    DoesNotLoad,
+}
+
+/// The devices that every problem runs on: orders that are fair, unfair and random.
+fn devices(substitute: Option<(&str, &str)>) -> impl Iterator<Item = EmulatedDevice> {
+    let orders = [
+        (Schedule::RoundRobin, Asynchrony::Late, 0),
+        (Schedule::Greedy, Asynchrony::Eager, 1),
+        (Schedule::Random, Asynchrony::Random, 2),
+    ];
+    orders.into_iter().map(move |(schedule, asynchrony, seed)| {
+        let builder = EmulatedDevice::builder(DeviceModel::Sm80).schedule(schedule).asynchrony(asynchrony).seed(seed);
+        let builder = builder.workers(1).instruction_limit(LIMIT);
+        match substitute {
+            Some((image, ptx)) => builder.substitute_ptx(image, ptx).build(),
+            None => builder.build(),
+        }
+    })
+}
+
+/// Runs every problem as it is, and notes which kernels it launches.
+fn kernels(problems: &[Problem]) -> Vec<Kernel> {
+    let mut found: BTreeMap<&str, Kernel> = BTreeMap::new();
+    for (index, problem) in problems.iter().enumerate() {
+        let device = EmulatedDevice::new(DeviceModel::Sm80);
+        problem(&device);
+        for loaded in device.loaded_kernels() {
+            let new = Kernel { name: loaded.kernel, image: loaded.image, ptx: loaded.ptx, problems: Vec::new() };
+            found.entry(loaded.kernel).or_insert(new).problems.push(index);
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Draws `count` bugs: of each kind as many as of the others, and of each kernel as many as of the others, while there are some.
+fn draw<'a>(sites: &[(&'a Kernel, &'a Site)], count: usize, rng: &mut Rng) -> Vec<Bug<'a>> {
+    let mut groups: BTreeMap<(SiteKind, &str), Vec<Bug<'a>>> = BTreeMap::new();
+    for &(kernel, site) in sites {
+        let change = rng.next_u64() as usize % site.changes().len();
+        groups.entry((site.kind(), kernel.name)).or_default().push(Bug { site, change, kernel });
+    }
+    // Every kind as a queue in which the kernels take turns.
+    let mut kinds: BTreeMap<SiteKind, Vec<Vec<Bug<'a>>>> = BTreeMap::new();
+    for ((kind, _), mut group) in groups {
+        shuffle(&mut group, rng);
+        kinds.entry(kind).or_default().push(group);
+    }
+    let mut queues: Vec<VecDeque<Bug<'a>>> = Vec::new();
+    for mut kernels in kinds.into_values() {
+        shuffle(&mut kernels, rng);
+        let mut queue = VecDeque::new();
+        while !kernels.is_empty() {
+            queue.extend(kernels.iter_mut().filter_map(Vec::pop));
+            kernels.retain(|group| !group.is_empty());
+        }
+        queues.push(queue);
+    }
+    let mut drawn = Vec::new();
+    while drawn.len() < count && !queues.is_empty() {
+        drawn.extend(queues.iter_mut().filter_map(VecDeque::pop_front));
+        queues.retain(|queue| !queue.is_empty());
+    }
+    drawn.truncate(count);
+    drawn
+}
+
+fn shuffle<T>(items: &mut [T], rng: &mut Rng) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.next_u64() as usize % (last + 1));
+    }
+}
+
+/// Whether any problem fails when a kernel's image is replaced by this text.
+fn is_caught(kernel: &Kernel, ptx: &str, problems: &[Problem]) -> bool {
+    devices(Some((kernel.image, ptx))).any(|device| {
+        let fails = |index: &usize| catch_unwind(AssertUnwindSafe(|| problems[*index](&device))).is_err();
+        kernel.problems.iter().any(fails)
+    })
+}
+
+fn try_bug(bug: &Bug<'_>, problems: &[Problem]) -> Verdict {
+    let ptx = bug.site.apply(bug.kernel.ptx, bug.change);
+    if Module::load(&ptx).is_err() {
+        Verdict::DoesNotLoad
+    } else if is_caught(bug.kernel, &ptx, problems) {
+        Verdict::Caught
+    } else if is_caught(bug.kernel, &bug.site.trap(bug.kernel.ptx), problems) {
+        Verdict::Survived("it is reached, and nothing that is checked depends on it")
+    } else {
+        Verdict::Survived("no problem here reaches it")
+    }
+}
+
+/// Tries all bugs on as many threads as there are cores.
+fn try_all(bugs: &[Bug<'_>], problems: &[Problem]) -> Vec<Verdict> {
+    let verdicts = Mutex::new(vec![Verdict::DoesNotLoad; bugs.len()]);
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let at = bugs.iter().position(|other| std::ptr::eq(other, bug)).expect("one of them");
+                    let verdict = try_bug(bug, problems);
+                    verdicts.lock().expect("no thread panics with the lock")[at] = verdict;
+                }
+            });
+        }
+    });
+    verdicts.into_inner().expect("no thread panics with the lock")
+}
+
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[test]
+fn nine_of_ten_planted_bugs_are_caught() {
+    let problems = problems::all();
+    let kernels = kernels(&problems);
+    let texts: BTreeSet<(&str, &str)> = kernels.iter().map(|kernel| (kernel.image, kernel.ptx)).collect();
+    let sites: Vec<Site> = texts.iter().flat_map(|(_, ptx)| mutate::sites(ptx).expect("our own PTX")).collect();
+    let of_kernel = |site| kernels.iter().find(|kernel| kernel.name == Site::kernel(site)).map(|kernel| (kernel, site));
+    let reached: Vec<_> = sites.iter().filter_map(of_kernel).collect();
+
+    let seed = setting("WARPSMITH_PLANTED_BUGS_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
+    let count = match setting("WARPSMITH_PLANTED_BUGS").as_deref() {
+        None => SAMPLE,
+        Some("all") => usize::MAX,
+        Some(count) => count.parse().expect("a number of bugs, or `all`"),
+    };
+    let bugs = draw(&reached, count, &mut Rng::new(seed));
+
+    // Hundreds of panics are wanted here, and their messages are not.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let verdicts = try_all(&bugs, &problems);
+    std::panic::set_hook(hook);
+
+    println!("{} sites in {} kernels; seed {seed}", sites.len(), kernels.len());
+    println!("{:<16} {:>7} {:>6} {:>7} {:>7} {:>8}", "kind", "sites", "drawn", "loaded", "caught", "survived");
+    let row = |name: &str, kind: Option<SiteKind>| {
+        let is_kind = |site: &Site| kind.is_none_or(|kind| site.kind() == kind);
+        let drawn: Vec<_> =
+            bugs.iter().zip(&verdicts).filter(|(bug, _)| is_kind(bug.site)).map(|(_, verdict)| verdict).collect();
+        let loaded = drawn.iter().filter(|verdict| ***verdict != Verdict::DoesNotLoad).count();
+        let caught = drawn.iter().filter(|verdict| ***verdict == Verdict::Caught).count();
+        let total = sites.iter().filter(|site| is_kind(site)).count();
+        println!("{name:<16} {total:>7} {:>6} {loaded:>7} {caught:>7} {:>8}", drawn.len(), loaded - caught);
+        (caught, loaded)
+    };
+    for kind in SiteKind::ALL {
+        row(kind.name(), Some(kind));
+    }
+    let (caught, loaded) = row("all", None);
+    for (bug, verdict) in bugs.iter().zip(&verdicts) {
+        if let Verdict::Survived(reason) = verdict {
+            let change = &bug.site.changes()[bug.change];
+            let change = if change.is_empty() { "removed" } else { change };
+            println!("survived: {}\n    planted: {change}\n    reason: {reason}", bug.site);
+        }
+    }
+    println!("caught {caught} of {loaded}: {:.1} %", 100.0 * caught as f64 / loaded as f64);
+    assert!(
+        sites.len() == reached.len(),
+        "{} sites lie in kernels that no problem launches",
+        sites.len() - reached.len()
+    );
+    assert!(loaded > 0 && caught * 10 >= loaded * 9, "only {caught} of {loaded} planted bugs were caught");
+}

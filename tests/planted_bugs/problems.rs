@@ -1,0 +1,95 @@
+//! The problems that planted bugs are judged by: those of the operations' own tests, as small as they can be and still enter every
+//! part of every kernel.
+
+use half::{bf16, f16};
+use warpsmith::EmulatedDevice;
+use warpsmith::ops::gelu::Form;
+
+use crate::common::data::Rng;
+use crate::common::guard::Place;
+use crate::{gelu, layer_norm};
+
+/// Runs on a device and panics if anything is wrong.
+pub type Problem = Box<dyn Fn(&EmulatedDevice) + Sync>;
+
+/// All of them.
+pub fn all() -> Vec<Problem> {
+    let mut all: Vec<Problem> = Vec::new();
+    for form in Form::ALL {
+        gelu::<f32>(&mut all, form);
+        gelu::<f16>(&mut all, form);
+        gelu::<bf16>(&mut all, form);
+    }
+    layer_norm::<f32>(&mut all);
+    layer_norm::<f16>(&mut all);
+    layer_norm::<bf16>(&mut all);
+    all
+}
+
+/// Values of one size.
+const SAMPLES: usize = 512;
+
+/// Values of both signs, from `size` to twice that.
+fn by_size<T: gelu::Real>(rng: &mut Rng, size: f64) -> Vec<T> {
+    let signed = |value: f64, index: usize| if index.is_multiple_of(2) { value } else { -value };
+    (0..SAMPLES).map(|index| T::from_f64(signed(rng.uniform(size, 2.0 * size), index))).collect()
+}
+
+fn gelu<T: gelu::Real>(all: &mut Vec<Problem>, form: Form) {
+    let lanes = 16 / size_of::<T>();
+    let mut add = |problem: gelu::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
+    // One block whose last vector is each of a thread's, with a tail; more than one block.
+    for count in [1, 5 * lanes + 3, 300 * lanes, 600 * lanes + 1, 900 * lanes, 1025 * lanes + 1] {
+        add(gelu::Problem::new(form, 1, count, 1));
+    }
+    // Inputs of every size, each row of one, so that no large value hides the error of a small one.
+    let mut rng = Rng::new(7);
+    let sizes: Vec<T> = (-12..3).flat_map(|exponent| by_size(&mut rng, 2f64.powi(exponent))).collect();
+    let (rows, width) = (sizes.len() / SAMPLES, SAMPLES);
+    let gapped = Place::matrix(rows, width).with_gap(lanes);
+    add(gelu::Problem::with_input(form, width, sizes.clone(), 7));
+    add(gelu::Problem::with_input(form, width, sizes, 7).placed(gapped, gapped, gapped));
+    // Rows at a distance, off a boundary, with a bias: whole vectors, and single elements.
+    for (rows, width) in [(3, 8 * lanes), (37, 5), (9, 40 * lanes + 1)] {
+        let place = Place::matrix(rows, width);
+        add(gelu::Problem::new(form, rows, width, 2).with_bias());
+        add(gelu::Problem::new(form, rows, width, 3).placed(place.with_gap(lanes), place, place.with_gap(1)));
+        add(gelu::Problem::new(form, rows, width, 4).placed(place, place.shifted(1), place).with_bias());
+    }
+    // The last row is each of a thread's batch.
+    for rows in [40, 168, 296, 424, 552] {
+        add(gelu::Problem::new(form, rows, 2 * lanes, 5).with_bias());
+        add(gelu::Problem::new(form, rows, 2 * lanes - 1, 6).with_bias());
+    }
+    // Several blocks of rows for each tile of columns.
+    add(gelu::Problem::new(form, 2111, 9, 2).with_bias());
+}
+
+fn layer_norm<T: layer_norm::Real>(all: &mut Vec<Problem>) {
+    let lanes = 16 / size_of::<T>();
+    let mut add = |problem: layer_norm::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
+    // Whole vectors: rows of part of a warp, a warp, several warps, a block.
+    for (rows, vectors) in
+        [(33, 1), (17, 3), (129, 32), (7, 40), (9, 128), (5, 200), (3, 512), (3, 1000), (2, 1024), (2, 3000)]
+    {
+        add(layer_norm::Problem::new(rows, vectors * lanes, vectors as u64).with_residual());
+    }
+    // The same by elements, with ends of every length.
+    for (rows, width) in
+        [(37, 7), (129, 13), (5, 40 * lanes + 1), (5, 257), (2, 900 * lanes + 3), (1, 3000 * lanes - 1)]
+    {
+        add(layer_norm::Problem::new(rows, width, width as u64).with_residual());
+    }
+    for width in [64 * lanes, 250, 1000 * lanes] {
+        let place = Place::matrix(3, width);
+        add(layer_norm::Problem::new(3, width, 4).with_residual().placed(place.with_gap(3).shifted(1)));
+        add(layer_norm::Problem::new(3, width, 5).placed(place.with_gap(2 * lanes).shifted(lanes - 1)));
+    }
+    let mut bare = layer_norm::Problem::new(4, 40 * lanes, 4);
+    (bare.weight, bare.bias) = (None, None);
+    (bare.wants_statistics, bare.wants_grad_weight, bare.wants_grad_bias) = (false, false, false);
+    add(bare);
+    // Teams with several rows each, through all stages of their copies; groups that end at different turns.
+    add(layer_norm::Problem::new(320, 514 * lanes, 1).with_residual());
+    add(layer_norm::Problem::new(400, 130 * lanes + 1, 2));
+}
