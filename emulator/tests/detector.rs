@@ -154,6 +154,19 @@ fn lanes_of_a_warp_need_a_warp_barrier() {
 }
 
 #[test]
+fn half_warps_that_meet_apart_do_not_meet_each_other() {
+    // The lower lanes name the lower half, the upper lanes the upper; then each reads a word of its own half, or of the other.
+    let halves = |distance: u32| {
+        format!(
+            "{STORE}setp.lt.u32 %p1, %r1, 16;\nselp.b32 %r9, 0xffff, 0xffff0000, %p1;\nbar.warp.sync %r9;\n\
+             xor.b32 %r7, %r1, {distance};\nshl.b32 %r7, %r7, 2;\nadd.s32 %r7, %r7, %r4;\n.loc 1 12 1\nld.shared.b32 %r6, [%r7];\n"
+        )
+    };
+    assert_clean(32, &halves(8));
+    assert_race(32, &halves(16), (10, 12), ["read after write", "write after read"]);
+}
+
+#[test]
 fn copies_need_their_wait_and_a_barrier() {
     const ISSUE: &str = ".loc 1 20 1\ncp.async.cg.shared.global [%r5], [%rd2], 16;\ncp.async.commit_group;\n";
     const WAIT: &str = "cp.async.wait_group 0;\n";

@@ -92,4 +92,8 @@ fn layer_norm<T: layer_norm::Real>(all: &mut Vec<Problem>) {
     // Teams with several rows each, through all stages of their copies; groups that end at different turns.
     add(layer_norm::Problem::new(320, 514 * lanes, 1).with_residual());
     add(layer_norm::Problem::new(400, 130 * lanes + 1, 2));
+    // The same with only one tensor off the boundary: sums of columns go by vectors, rows do not.
+    let mut apart = layer_norm::Problem::new(400, 130 * lanes, 3);
+    apart.places.output = Place::matrix(400, 130 * lanes).shifted(1);
+    add(apart);
 }

@@ -2,8 +2,9 @@
 
 use super::{Env, Warp};
 use crate::fault::FaultKind;
-use crate::lanes::LANES;
+use crate::lanes::{LANES, Slot, lanes_of};
 use crate::memory::Space;
+use crate::program::Members;
 use crate::shadow::{Hazard, Ordering, Strong, WarpAccess};
 use crate::traffic;
 
@@ -85,10 +86,23 @@ pub(crate) fn fence(warp: &Warp, env: &mut Env<'_>) {
     }
 }
 
-/// The lanes have met at `bar.warp.sync`.
-pub(crate) fn warp_sync(warp: &Warp, env: &mut Env<'_>, mask: u32) {
+/// Lanes have met at `bar.warp.sync`.
+pub(crate) fn warp_sync(warp: &Warp, env: &mut Env<'_>, lanes: u32) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.warp_sync(warp.index, if mask == warp.live { u32::MAX } else { mask });
+        shadow.warp_sync(warp.index, if lanes == warp.live { u32::MAX } else { lanes });
+    }
+}
+
+/// Lanes have executed one `bar.warp.sync`: those that name the same members have met.
+pub(crate) fn warp_barrier(warp: &Warp, env: &mut Env<'_>, mask: u32, members: Members) {
+    let Members::Mask(register) = members else { return warp_sync(warp, env, mask) };
+    let named = register.load(warp);
+    let mut rest = mask;
+    while rest != 0 {
+        let value = named[rest.trailing_zeros() as usize];
+        let met = lanes_of(rest).filter(|lane| named[*lane] == value).fold(0, |met, lane| met | 1 << lane);
+        warp_sync(warp, env, met);
+        rest &= !met;
     }
 }
 

@@ -261,7 +261,7 @@ impl<'a> Block<'a> {
                     if !convergence::together(warp, &mut self.env, *members, mask) {
                         return Step::Waits;
                     }
-                    observe::warp_sync(warp, &mut self.env, mask);
+                    observe::warp_barrier(warp, &mut self.env, mask, *members);
                 }
                 warp.go_to(pc + 1);
             }

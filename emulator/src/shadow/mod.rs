@@ -11,7 +11,9 @@
 //! * Strong accesses (atomic, volatile, relaxed, acquire, release) do not race with one another, but with plain ones they do.
 //!   A fence before a strong write and one after a strong read of the same address order what lies around them; the whole
 //!   warp counts as the releasing and acquiring party.
-//! * Two lanes of one store instruction may write the same value to one address, not different ones.
+//! * Two lanes of one store instruction may write the same value to one address, not different ones. Equal values stored by
+//!   different instructions or warps are a race like any other.
+//! * `ldmatrix` and `stmatrix` count as accesses by the lanes that give the rows' addresses.
 //! * The word is the unit as long as accesses cover whole words, the byte elsewhere, so neighbours never raise an alarm.
 
 mod cells;
@@ -22,7 +24,7 @@ mod quick;
 mod tests;
 
 use crate::config::Checks;
-use cells::{BYTEWISE, IN_FLIGHT, LAST, Layer, Writer};
+use cells::{BYTEWISE, IN_FLIGHT, LAST, Layer, Track, Writer};
 use examine::Party;
 use order::Order;
 
@@ -253,12 +255,19 @@ impl SharedShadow {
         self.order.fence(warp as usize, self.now);
     }
 
+    /// Whether a strong write may be unordered with what this warp does now.
     fn has_strong_writes(&self, warp: usize) -> bool {
-        self.words.strong_writes.iter().any(|track| track.latest > self.order.floor(warp))
+        self.is_later(warp, |layer| &layer.strong_writes)
     }
 
     fn has_strong_reads(&self, warp: usize) -> bool {
-        self.words.strong_reads.iter().any(|track| track.latest > self.order.floor(warp))
+        self.is_later(warp, |layer| &layer.strong_reads)
+    }
+
+    fn is_later(&self, warp: usize, tracks: impl Fn(&Layer) -> &[Track]) -> bool {
+        let floor = self.order.floor(warp);
+        let later = |layer: &Layer| tracks(layer).iter().any(|track| track.latest > floor);
+        later(&self.words) || self.bytes.as_deref().is_some_and(later)
     }
 
     /// The lanes all of whose words are marked to be looked at byte by byte.

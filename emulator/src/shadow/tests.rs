@@ -439,6 +439,21 @@ fn atomics_do_not_race_with_each_other_but_with_plain_accesses() {
     assert_eq!(block.load(1, ALL, [0; 32], 4), []);
 }
 
+#[test]
+fn strong_accesses_of_parts_of_a_word_are_remembered() {
+    for kind in [Strong::Atomic, Strong::Store] {
+        let mut block = Block::written(2);
+        let addresses = [6; 32];
+        let found = block.event(|shadow, pc, out| {
+            shadow.strong(WarpAccess { warp: 0, pc, mask: 1, addresses: &addresses, bytes: 2 }, kind, RELAXED, out);
+        });
+        assert_eq!(found, []);
+        assert_eq!(block.load(1, 1, [4; 32], 2), [], "the other half");
+        assert_eq!(block.load(1, 1, [6; 32], 2), [conflict(0, 6, Hazard::ReadAfterWrite, (0, 0, 1))]);
+        assert_eq!(block.store(1, 1, [4; 32], 4)[0].hazard, Hazard::WriteAfterWrite);
+    }
+}
+
 /// Warp 0 writes data and sets a flag at 1024, warp 1 sees the flag and reads the data.
 fn message(fences: (bool, bool), set: (Strong, Ordering), get: (Strong, Ordering)) -> usize {
     let mut block = Block::written(2);
