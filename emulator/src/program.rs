@@ -112,6 +112,8 @@ pub(crate) struct Inst {
 #[derive(Debug, Default)]
 pub(crate) struct Tracked {
     pub reads: Vec<u32>,
+    /// The guard, which lanes read that do not execute.
+    pub guard: Option<u32>,
     pub writes: Vec<u32>,
     /// A copy: what it writes is as initialised as what it reads, and reading is no fault yet.
     pub copies: bool,
@@ -140,6 +142,8 @@ pub(crate) enum Op {
 pub(crate) enum Members {
     /// `.aligned` without a mask: every lane that has not exited.
     All,
+    /// The same where no lane may have exited or be missing from the warp.
+    Whole,
     Mask(R32),
 }
 

@@ -116,3 +116,33 @@ fn unknown_instructions_are_named_at_load_with_their_line() {
     let error = ptx_emulator::Module::load(&module("", "add.fast.u32 d, a, b;")).unwrap_err();
     assert!(error.what.contains("fast"), "{error}");
 }
+
+#[test]
+fn the_end_of_the_text_ends_every_lane() {
+    // Whatever the last instruction's guard says: lanes that do not take the branch back fall off the end.
+    let entry = |body: &str| {
+        format!(
+            ".version 8.6\n.target sm_90\n.address_size 64\n.visible .entry test(.param .u64 input, .param .u64 output)\n{{\n\
+             .reg .pred p;\n.reg .b32 t, n;\n.reg .b64 out, T;\n{body}}}\n"
+        )
+    };
+    let ptx = entry(
+        "ld.param.u64 out, [output];\nmov.u32 t, %tid.x;\nmul.wide.u32 T, t, 4;\nadd.u64 out, out, T;\nmov.u32 n, 0;\nagain:\nadd.u32 n, n, 1;\n\
+         st.global.u32 [out], n;\nsetp.le.u32 p, n, t;\n@p bra again;\n",
+    );
+    assert_eq!(launch(&ptx, &Setup::block(32), &[0], 32).unwrap(), (1..=32).collect::<Vec<u32>>());
+    launch(&entry(""), &Setup::block(32), &[0], 1).expect("an empty body does nothing");
+}
+
+#[test]
+fn an_unwritten_guard_is_reported() {
+    for guard in ["@p", "@!p"] {
+        match launch(&module("", &format!("{guard} st.global.u32 [out], 1;")), &Setup::block(32), &[0], 1) {
+            Err(LaunchError::Faults(faults)) => {
+                let expected = FaultKind::Uninitialised { space: "register", address: 0 };
+                assert_eq!((&faults.faults[0].kind, faults.total), (&expected, 32), "{guard}");
+            }
+            other => panic!("{guard}: {other:?}"),
+        }
+    }
+}

@@ -124,3 +124,19 @@ fn copies_must_be_aligned_and_inside() {
     let kind = fault("cp.async.cg.shared.global [t1+1024], [in], 16;\ncp.async.wait_all;");
     assert!(matches!(kind, FaultKind::OutOfBounds { space: "shared", .. }), "{kind:?}");
 }
+
+#[test]
+fn a_constant_source_size_is_no_predicate() {
+    // The pipeline helpers of CUDA give both sizes as constants.
+    let body = |bytes: u32| {
+        format!(
+            "shl.b32 t3, t0, 4;\nadd.u32 t3, t1, t3;\ncp.async.cg.shared.global [t3], [in], 16, {bytes};\ncp.async.wait_all;\n\
+             ld.shared.v4.u32 {{a, b, c, e}}, [t3];\nmul.wide.u32 T0, t0, 16;\nadd.u64 out, out, T0;\nst.global.v4.u32 [out], {{a, b, c, e}};"
+        )
+    };
+    for (bytes, expected) in [(16, [5, 6, 7, 8]), (8, [5, 6, 0, 0]), (0, [0; 4])] {
+        for output in everywhere(&body(bytes), &[5, 6, 7, 8], 128) {
+            assert!(output.chunks_exact(4).all(|words| words == expected), "{bytes}: {output:?}");
+        }
+    }
+}

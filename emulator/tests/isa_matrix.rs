@@ -3,6 +3,7 @@
 
 mod common;
 use common::*;
+use ptx_emulator::{FaultKind, LaunchError};
 
 /// Runs a body in one warp; lane `l` finds its `per` input words at `in` and stores `per_out` words at `out`.
 fn in_warp(body: &str, input: &[u32], per: usize, per_out: usize) -> Vec<u32> {
@@ -362,6 +363,32 @@ fn mma_of_one_hot_matrices_selects_one_element() {
                 (&a, &b, &|_, _| 0),
                 |row, column| if column == hot_column { a(row, hot_k) } else { 0 },
             );
+        }
+    }
+}
+
+#[test]
+fn a_warp_that_is_not_whole_is_reported() {
+    let mma = "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {a, b, c, e}, {t2, t2, t2, t2}, {t2, t2}, {t2, t2, t2, t2};";
+    let memory = ".shared .align 16 .b8 s[1024];\nshl.b32 t3, t0, 4;\nmov.u32 t1, s;\nadd.u32 t3, t1, t3;\n";
+    let ldmatrix = format!(
+        "{memory}st.shared.v4.u32 [t3], {{t2, t2, t2, t2}};\nbar.warp.sync -1;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {{a}}, [s];"
+    );
+    let stmatrix = format!("{memory}stmatrix.sync.aligned.m8n8.x1.shared.b16 [t3], {{t2}};");
+    let movmatrix = "movmatrix.sync.aligned.m8n8.trans.b16 d, t2;";
+    for instruction in [mma, &ldmatrix, &stmatrix, movmatrix] {
+        let start = "mov.u32 t0, %tid.x;\nmov.u32 t2, 0;\n";
+        let exits = format!("{start}setp.eq.u32 p, t0, 31;\n@p exit;\n{instruction}");
+        let whole = format!("{start}{instruction}");
+        for (body, threads, sound) in [(&whole, 32, true), (&whole, 48, false), (&exits, 32, false)] {
+            match launch(&module("", body), &Setup::block(threads), &[0], 1) {
+                Ok(_) => assert!(sound, "{threads}: {body}"),
+                Err(LaunchError::Faults(faults)) => {
+                    let divergent = matches!(faults.faults[0].kind, FaultKind::Divergence { .. });
+                    assert!(!sound && divergent, "{threads}: {body}: {faults:?}");
+                }
+                Err(other) => panic!("{other}"),
+            }
         }
     }
 }

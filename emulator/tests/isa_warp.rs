@@ -2,6 +2,7 @@
 
 mod common;
 use common::*;
+use ptx_emulator::{FaultKind, LaunchError};
 
 #[test]
 fn shuffle_modes_and_their_predicate() {
@@ -148,4 +149,33 @@ fn special_registers_of_a_warp() {
     let masks = warp("mov.u32 d, %lanemask_gt;\nmov.u32 f, %lanemask_le;", |_| [0, 0]);
     assert_eq!((masks[31], masks[4]), ([0, u32::MAX], [0xffff_ffe0, 0x1f]));
     assert_eq!(warp("mov.u32 d, WARP_SZ;\nmov.u32 f, %ntid.x;", |_| [0, 0])[7], [32, 32]);
+}
+
+/// Whether a body in one warp, with the lane in `t0`, is reported as divergent.
+fn diverges(body: &str) -> bool {
+    match launch(&module("", &format!("mov.u32 t0, %tid.x;\n{body}")), &Setup::block(32), &[0], 32) {
+        Ok(_) => false,
+        Err(LaunchError::Faults(faults)) => {
+            assert!(matches!(faults.faults[0].kind, FaultKind::Divergence { .. }), "{faults:?}");
+            true
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_shuffle_reads_from_its_own_members_alone() {
+    // Two halves, each with its own mask. A lane across the border executes, but is no member.
+    let halves = "setp.lt.u32 p, t0, 16;\nselp.b32 t1, 0xffff, 0xffff0000, p;\n";
+    assert!(!diverges(&format!("{halves}shfl.sync.bfly.b32 d, t0, 8, 31, t1;")));
+    assert!(diverges(&format!("{halves}shfl.sync.bfly.b32 d, t0, 16, 31, t1;")));
+}
+
+#[test]
+fn members_have_to_name_one_another_with_the_same_mask() {
+    // The lower half names all lanes, the upper half itself.
+    let unequal = "setp.lt.u32 p, t0, 16;\nselp.b32 t1, 0xffffffff, 0xffff0000, p;\n";
+    for instruction in ["shfl.sync.idx.b32 d, t0, 20, 31, t1;", "vote.sync.ballot.b32 d, p, t1;", "bar.warp.sync t1;"] {
+        assert!(diverges(&format!("{unequal}{instruction}")), "{instruction}");
+    }
 }

@@ -55,9 +55,10 @@ fn issue(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers
     let (from, _) = address(decoder, from, from_space)?;
     let (source, ignore) = match rest {
         [] => (None, None),
-        [operand] => match decoder.source_pred(operand) {
-            Ok(ignore) => (None, Some(ignore)),
-            Err(_) => (Some(decoder.source32(operand, Type::Unsigned(32))?), None),
+        // A constant is a size: only a register can be the predicate.
+        [operand] => match decoder.source32(operand, Type::Unsigned(32)) {
+            Ok(size) => (Some(size), None),
+            Err(_) => (None, Some(decoder.source_pred(operand)?)),
         },
         found => return Err(format!("{} operands", found.len() + 3)),
     };

@@ -116,6 +116,15 @@ impl<'a> Decoder<'a> {
         });
     }
 
+    /// Begins what follows the last instruction of the function.
+    pub fn begin_end(&mut self) {
+        self.pool.next_instruction();
+        self.class = Class::Control;
+        self.guard = (self.constant_pred(true), 0);
+        let line = self.function.body.last().map_or(self.function.line, |instruction| instruction.line);
+        self.site = Some(Site { line, text: "}".into(), source: Box::default() });
+    }
+
     /// Ends an instruction: what has to follow it does.
     pub fn end(&mut self) {
         for action in std::mem::take(&mut self.after) {

@@ -35,6 +35,11 @@ pub(crate) fn visit(instruction: &Instruction, mut f: impl FnMut(RegisterId, boo
     if let Some(guard) = instruction.guard {
         f(guard.register, false);
     }
+    visit_operands(instruction, f);
+}
+
+/// [`visit`] without the guard.
+pub(crate) fn visit_operands(instruction: &Instruction, mut f: impl FnMut(RegisterId, bool)) {
     let is_call = instruction.opcode == "call";
     let reduces =
         matches!(instruction.opcode.as_str(), "bar" | "barrier") && instruction.modifiers.iter().any(|m| m == "red");

@@ -177,7 +177,8 @@ impl<'a> Linker<'a> {
             decoder.end();
         }
         places.push(decoder.insts.len() as u32);
-        // The end of the text is a return.
+        // The end of the text is a return of all lanes, whatever the guard of the instruction before it.
+        decoder.begin_end();
         decoder.push(if function.is_entry { Op::Exit } else { Op::Return });
         let communicates = decoder.communicates;
         build.communicates |= communicates;
@@ -260,13 +261,15 @@ fn track(build: &mut Build<'_>, function: &Function, registers: &[Register], uns
             continue;
         }
         let mut tracked = Tracked { copies: instruction.opcode == "mov", ..Tracked::default() };
-        flow::visit(instruction, |id, writes| {
+        let guard = instruction.guard.map(|guard| guard.register);
+        flow::visit_operands(instruction, |id, writes| {
             if let Ok(number) = unsure.binary_search(&id) {
                 let list = if writes { &mut tracked.writes } else { &mut tracked.reads };
                 list.push(first + number as u32);
             }
         });
-        if !tracked.reads.is_empty() || !tracked.writes.is_empty() {
+        tracked.guard = guard.and_then(|id| unsure.binary_search(&id).ok()).map(|number| first + number as u32);
+        if tracked.guard.is_some() || !tracked.reads.is_empty() || !tracked.writes.is_empty() {
             // Operands are read by the first of the operations that the instruction became.
             build.insts[begin].tracked = Some(Box::new(tracked));
         }

@@ -82,7 +82,7 @@ fn multiply<const D: usize, const A: usize, const B: usize>(
 }
 
 fn aligned(decoder: &mut Decoder<'_>, action: Action) {
-    decoder.push(Op::Collective(Members::All, action));
+    decoder.push(Op::Collective(Members::Whole, action));
 }
 
 // A function passed by its name would be compiled for the baseline, behind a call: ten times slower.

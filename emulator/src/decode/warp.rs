@@ -99,7 +99,7 @@ fn shuffle(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifie
     let (b, c) = (decoder.source32(b, Type::Bits(32))?, decoder.source32(c, Type::Bits(32))?);
     let members = decoder.source32(members, Type::Bits(32))?;
     let run = move |warp: &mut Warp, env: &mut Env<'_>, mask: u32| {
-        shuffle_lanes(warp, env, mask, mode, (d, valid), (a, b, c))
+        shuffle_lanes(warp, env, mask, mode, (d, valid), (a, b, c, members))
     };
     let action = decoder.isa.compile(run);
     decoder.push(Op::Collective(Members::Mask(members), action));
@@ -113,9 +113,9 @@ fn shuffle_lanes(
     mask: u32,
     mode: Mode,
     (d, valid): (R32, Option<Pred>),
-    (a, b, c): (R32, R32, R32),
+    (a, b, c, members): (R32, R32, R32, R32),
 ) {
-    let (a, b, c) = (a.load(warp), b.load(warp), c.load(warp));
+    let (a, b, c, members) = (a.load(warp), b.load(warp), c.load(warp), members.load(warp));
     let mut out = [0; LANES];
     let mut in_range = [false; LANES];
     let mut missing = 0;
@@ -123,7 +123,7 @@ fn shuffle_lanes(
         let (from, ok) = source(mode, lane as u32, b[lane], c[lane]);
         out[lane] = a[from as usize & 31];
         in_range[lane] = ok;
-        missing |= (!mask >> from & 1) << lane;
+        missing |= (!(mask & members[lane]) >> from & 1) << lane;
     }
     if missing & mask != 0 {
         for lane in lanes_of(missing & mask) {

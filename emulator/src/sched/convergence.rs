@@ -11,6 +11,13 @@ use crate::program::{BarrierAction, Members, Op, Program};
 pub(super) fn together(warp: &mut Warp, env: &mut Env<'_>, members: Members, mask: u32) -> bool {
     let needed = match members {
         Members::All => FULL,
+        Members::Whole => {
+            if warp.live != FULL {
+                let what = format!("the whole warp is needed, but only the lanes {:#010x} are there", warp.live);
+                env.fault(warp, mask.trailing_zeros() as usize, FaultKind::Divergence { what });
+            }
+            FULL
+        }
         Members::Mask(register) => {
             let named = register.load(warp);
             if named == [FULL; LANES] { FULL } else { named_by(warp, env, mask, &named) }
@@ -20,13 +27,18 @@ pub(super) fn together(warp: &mut Warp, env: &mut Env<'_>, members: Members, mas
     missing == 0 || gather(warp, env, missing)
 }
 
-/// The lanes that a mask register names for the executing lanes. Each of these has to name itself.
+/// The lanes that a mask register names for the executing lanes. Each of these has to name itself, and lanes that name one
+/// another have to do so with the same mask.
 #[inline(never)]
 fn named_by(warp: &Warp, env: &mut Env<'_>, mask: u32, named: &[u32; LANES]) -> u32 {
     for lane in lanes_of(mask) {
         if named[lane] >> lane & 1 == 0 {
             let what = format!("lane {lane} executes with the member mask {:#x}, which does not name it", named[lane]);
             env.fault(warp, lane, FaultKind::Invalid { what });
+        } else if let Some(other) = lanes_of(mask & named[lane]).find(|other| named[*other] != named[lane]) {
+            let (mine, theirs) = (named[lane], named[other]);
+            let what = format!("lane {lane} names lane {other} with the member mask {mine:#x}, which has {theirs:#x}");
+            env.fault(warp, lane, FaultKind::Divergence { what });
         }
     }
     lanes_of(mask).fold(0, |needed, lane| needed | named[lane])

@@ -192,7 +192,7 @@ impl<'a> Block<'a> {
             self.env.pc = pc;
             self.env.clock += 1;
             if let Some(tracked) = &inst.tracked {
-                check_registers(warp, &mut self.env, tracked, mask);
+                check_registers(warp, &mut self.env, tracked, group.mask, mask);
             }
             if let Op::Plain(action) = &inst.op {
                 if mask != 0 {

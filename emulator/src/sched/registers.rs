@@ -43,18 +43,26 @@ pub(super) fn set_special(warp: &mut Warp, env: &Env<'_>, register: Register, sp
     });
 }
 
-/// Reports reads of registers that nothing has written, and notes what is written.
-pub(super) fn check_registers(warp: &mut Warp, env: &mut Env<'_>, tracked: &Tracked, mask: u32) {
+fn report_unwritten(warp: &Warp, env: &mut Env<'_>, register: u32, readers: u32) {
+    for lane in lanes_of(readers & !warp.written[register as usize]) {
+        let address = u64::from(register);
+        env.fault(warp, lane, FaultKind::Uninitialised { space: "register", address });
+    }
+}
+
+/// Reports reads of registers that nothing has written, and notes what is written. Every lane of the group reads the
+/// guard, those of `mask` execute.
+pub(super) fn check_registers(warp: &mut Warp, env: &mut Env<'_>, tracked: &Tracked, group: u32, mask: u32) {
     if !env.context.config.checks.uninitialised {
         return;
+    }
+    if let Some(guard) = tracked.guard {
+        report_unwritten(warp, env, guard, group);
     }
     let sure = tracked.reads.iter().fold(FULL, |sure, register| sure & warp.written[*register as usize]);
     if !tracked.copies && mask & !sure != 0 {
         for register in &tracked.reads {
-            for lane in lanes_of(mask & !warp.written[*register as usize]) {
-                let address = u64::from(*register);
-                env.fault(warp, lane, FaultKind::Uninitialised { space: "register", address });
-            }
+            report_unwritten(warp, env, *register, mask);
         }
     }
     let written = if tracked.copies { sure } else { FULL };
