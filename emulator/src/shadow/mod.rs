@@ -211,8 +211,13 @@ impl SharedShadow {
 
     /// The destinations of `cp.async`: they conflict as a store does, and are in flight from now on.
     pub(crate) fn copy_issued(&mut self, access: WarpAccess<'_>, conflicts: &mut Vec<Conflict>) {
-        self.tick();
-        self.examine(access, Party::Copy, &|_, _| false, conflicts);
+        let now = self.tick();
+        let warp = access.warp as usize;
+        let is_quiet = !self.has_strong_writes(warp) && !self.has_strong_reads(warp);
+        let left = if is_quiet { quick::copy(&self.order, now, &mut self.words, access) } else { access.mask };
+        if left != 0 {
+            self.examine(WarpAccess { mask: left, ..access }, Party::Copy, &|_, _| false, conflicts);
+        }
     }
 
     /// The wait of the thread that issued the copies: it has written their destinations now.
@@ -221,16 +226,14 @@ impl SharedShadow {
         self.words.write.latest = now;
         for lane in lanes(mask) {
             let first = (addresses[lane] >> 2) as usize;
-            for cell in first..first + (bytes as usize).div_ceil(4) {
-                let (Some(time), Some(who)) = (self.words.write.time.get_mut(cell), self.words.write.who.get(cell))
-                else {
-                    return;
-                };
+            let cells = first..first + (bytes as usize).div_ceil(4);
+            let Track { time, who, .. } = &mut self.words.write;
+            let (Some(times), Some(authors)) = (time.get_mut(cells.clone()), who.get(cells)) else { return };
+            for (time, author) in times.iter_mut().zip(authors) {
                 // Only its own copy: a faulty kernel may have issued another one to the same place.
-                let author = Writer(*who);
-                if *time == IN_FLIGHT && (author.warp(), author.lane()) == (warp, lane as u32) {
-                    *time = now;
-                }
+                let author = Writer(*author);
+                let is_own = *time == IN_FLIGHT && (author.warp(), author.lane()) == (warp, lane as u32);
+                *time = if is_own { now } else { *time };
             }
         }
     }

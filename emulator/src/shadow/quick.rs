@@ -1,6 +1,6 @@
 //! The quick look: what is plainly in order is recorded without a call, the rest is left to [`super::examine`].
 
-use super::cells::{Kind, Lanes, Layer, UNWRITTEN, Writer};
+use super::cells::{IN_FLIGHT, Kind, Lanes, Layer, UNWRITTEN, Writer};
 use super::order::Order;
 use super::{WarpAccess, lanes};
 
@@ -20,12 +20,23 @@ pub(super) fn load<const SHIFT: u32>(order: &Order, now: u32, layer: &mut Layer,
 /// A plain store, where no strong access is near.
 #[inline(always)]
 pub(super) fn store<const SHIFT: u32>(order: &Order, now: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
+    write::<SHIFT>(order, now, now, layer, access)
+}
+
+/// The issue of an asynchronous copy of whole words, where no strong access is near.
+pub(super) fn copy(order: &Order, now: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
+    write::<2>(order, now, IN_FLIGHT, layer, access)
+}
+
+/// A write now, after which the cells have the time `mark`.
+#[inline(always)]
+fn write<const SHIFT: u32>(order: &Order, now: u32, mark: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
     match access.bytes >> SHIFT {
-        1 => store_cells::<SHIFT, 1>(order, now, layer, access),
-        2 => store_cells::<SHIFT, 2>(order, now, layer, access),
-        4 => store_cells::<SHIFT, 4>(order, now, layer, access),
-        8 => store_cells::<SHIFT, 8>(order, now, layer, access),
-        16 => store_cells::<SHIFT, 16>(order, now, layer, access),
+        1 => write_cells::<SHIFT, 1>(order, now, mark, layer, access),
+        2 => write_cells::<SHIFT, 2>(order, now, mark, layer, access),
+        4 => write_cells::<SHIFT, 4>(order, now, mark, layer, access),
+        8 => write_cells::<SHIFT, 8>(order, now, mark, layer, access),
+        16 => write_cells::<SHIFT, 16>(order, now, mark, layer, access),
         _ => access.mask,
     }
 }
@@ -94,9 +105,10 @@ fn load_cells<const SHIFT: u32, const N: usize>(
 }
 
 #[inline(always)]
-fn store_cells<const SHIFT: u32, const N: usize>(
+fn write_cells<const SHIFT: u32, const N: usize>(
     order: &Order,
     now: u32,
+    mark: u32,
     layer: &mut Layer,
     access: WarpAccess<'_>,
 ) -> u32 {
@@ -135,7 +147,7 @@ fn store_cells<const SHIFT: u32, const N: usize>(
         if let (Some(time), Some(who)) = (write.time.get_mut(cells.clone()), write.who.get_mut(cells))
             && all(time, |time| time <= floor)
         {
-            time.fill(now);
+            time.fill(mark);
             for (lane, who) in who.chunks_exact_mut(N).enumerate() {
                 who.fill(Writer::new(warp, lane as u32, pc).0);
             }
@@ -151,7 +163,7 @@ fn store_cells<const SHIFT: u32, const N: usize>(
         let by = Writer::new(warp, lane as u32, pc);
         let in_order = |(time, author): (&u32, &u32)| *time == UNWRITTEN || order.is_ordered(by, *time, *author);
         if all(time, |time| time <= floor) || time.iter().zip(who.iter()).all(in_order) {
-            *time = [now; N];
+            *time = [mark; N];
             *who = [by.0; N];
         } else {
             left |= 1 << lane;
