@@ -170,6 +170,13 @@ pub(crate) enum BarrierAction {
     Or(Pred, Pred),
 }
 
+impl BarrierAction {
+    /// Whether it is a `.red`.
+    pub fn reduces(self) -> bool {
+        !matches!(self, Self::Sync | Self::Arrive)
+    }
+}
+
 /// Where an instruction stands in the text.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {

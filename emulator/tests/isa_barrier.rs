@@ -115,3 +115,41 @@ fn a_barrier_that_nobody_else_reaches_is_reported() {
         other => panic!("{other:?}"),
     }
 }
+
+/// What is wrong with a body over 64 threads, whose thread is `t0`.
+fn wrong(body: &str) -> String {
+    match launch(&module("", &format!("mov.u32 t0, %tid.x;\n{body}")), &Setup::block(64), &[0], 1) {
+        Err(LaunchError::Faults(faults)) => match &faults.faults[0].kind {
+            FaultKind::Invalid { what } => what.clone(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn wrong_arrivals_are_reported() {
+    let halves = "setp.lt.u32 p, t0, 32;\n";
+    let mixed = wrong(&format!("{halves}setp.lt.u32 q, t0, 9;\n@p bar.sync 1;\n@!p bar.red.popc.u32 d, 1, q;"));
+    assert!(mixed.contains("reduction"), "{mixed}");
+    let twice = wrong(&format!(
+        "{halves}@p bar.arrive 1, 64;\n@p bar.arrive 1, 64;\n@p bra end;\nbar.sync 2, 32;\nbar.sync 1;\nend:"
+    ));
+    assert!(twice.contains("arrived already"), "{twice}");
+    let numbers = wrong("and.b32 t1, t0, 1;\nbar.sync t1;");
+    assert!(numbers.contains("different"), "{numbers}");
+    let counts = wrong("and.b32 t1, t0, 1;\nmad.lo.u32 t1, t1, 32, 32;\nbar.sync 1, t1;");
+    assert!(counts.contains("different"), "{counts}");
+    let none = wrong("mov.u32 t1, 0;\nbar.arrive 1, t1;");
+    assert!(none.contains("needs a number of threads"), "{none}");
+}
+
+#[test]
+fn all_threads_can_be_written_in_three_ways() {
+    // By no number, by 0 and by their number, in one phase; the last warp exits, and nobody waits for it.
+    let body = "shr.u32 t1, t0, 5;\nmov.u32 d, 7;\nsetp.eq.u32 p, t1, 0;\n@p bar.sync 0;\nsetp.eq.u32 p, t1, 1;\nmov.u32 t2, 0;\n@p bar.sync 0, t2;\n\
+                setp.eq.u32 p, t1, 2;\n@p bar.sync 0, 128;\nst.global.u32 [out], d;";
+    for output in threads(body) {
+        assert_eq!(output, vec![7; 128]);
+    }
+}

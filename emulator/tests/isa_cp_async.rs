@@ -140,3 +140,12 @@ fn a_constant_source_size_is_no_predicate() {
         }
     }
 }
+
+#[test]
+fn a_generic_destination_is_out_of_bounds() {
+    let start = "cvt.u64.u32 T0, t1;\ncvta.shared.u64 T1, T0;\ncvt.u32.u64 t3, T1;\n";
+    for to in ["T1", "t3"] {
+        let kind = fault(&format!("{start}cp.async.ca.shared.global [{to}], [in], 4;\ncp.async.wait_all;"));
+        assert!(matches!(kind, FaultKind::OutOfBounds { .. }), "{to}: {kind:?}");
+    }
+}

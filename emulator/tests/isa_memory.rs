@@ -122,3 +122,54 @@ fn faults_of_address_and_alignment() {
     let kinds = faults("", ".shared .b32 s[2];\nld.shared.u32 a, [s];\nst.global.u32 [out], a;");
     assert!(matches!(kinds[0], FaultKind::Uninitialised { .. }), "{kinds:?}");
 }
+
+#[test]
+fn a_generic_address_is_no_shared_address() {
+    let body = |address: &str| {
+        format!(
+            ".shared .b32 s[2];\nmov.u64 T0, s;\ncvta.shared.u64 T1, T0;\ncvta.to.shared.u64 T2, T1;\ncvt.u32.u64 t0, T1;\ncvt.u32.u64 t1, T2;\n\
+             st.shared.u32 [{address}], 7;\nld.u32 a, [T1];\nst.global.u32 [out], a;"
+        )
+    };
+    assert_eq!(one(&body("t1"), &[0], 1), [7]);
+    let kinds = faults("", &body("t0"));
+    assert!(matches!(kinds[0], FaultKind::OutOfBounds { space: "shared", .. }), "{kinds:?}");
+}
+
+#[test]
+fn a_symbol_of_another_space_is_refused() {
+    for (access, space) in [
+        ("ld.global.u32 a, [s];", ".shared"),
+        ("ld.shared.u32 a, [g];", ".global"),
+        ("ld.shared.u32 a, [l+4];", ".local"),
+    ] {
+        let body = format!(".shared .b32 s[2];\n.local .b32 l[2];\n{access}");
+        let error = ptx_emulator::Module::load(&module(".global .b32 g[2];", &body)).unwrap_err();
+        assert!(error.what.contains(&format!("lies in {space}")), "{error}");
+    }
+}
+
+#[test]
+fn static_shared_memory_is_limited() {
+    let text = |bytes: u32| module("", &format!(".shared .b8 s[{bytes}];\nst.shared.u8 [s], 0;"));
+    let kernel = ptx_emulator::Module::load(&text(49_152)).unwrap().kernel("test").unwrap();
+    assert_eq!(kernel.static_shared(), 49_152);
+    let error = ptx_emulator::Module::load(&text(49_153)).unwrap_err();
+    assert!(error.what.contains("49153") && error.what.contains("49152"), "{error}");
+}
+
+#[test]
+fn narrow_addresses_beyond_a_symbol() {
+    let body = ".shared .b32 s[8];\nmov.u32 t0, s;\nmov.u32 t1, s+16;\nsub.u32 d, t1, t0;\nst.global.u32 [out], d;";
+    assert_eq!(one(body, &[0], 1), [16]);
+}
+
+#[test]
+fn polling_past_the_caches_sees_other_blocks() {
+    // Block 0 waits for what block 1 stores.
+    let body = "mov.u32 t0, %ctaid.x;\nsetp.eq.u32 p, t0, 1;\n@p bra other;\nwait:\nld.global.cv.u32 a, [in];\nsetp.eq.u32 q, a, 0;\n@q bra wait;\n\
+                st.global.u32 [out], a;\nbra done;\nother:\nst.global.u32 [in], 9;\ndone:";
+    let mut setup = Setup::block(1);
+    setup.grid = 2;
+    assert_eq!(run(body, &setup, &[0], 1), [9]);
+}

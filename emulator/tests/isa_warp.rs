@@ -179,3 +179,11 @@ fn members_have_to_name_one_another_with_the_same_mask() {
         assert!(diverges(&format!("{unequal}{instruction}")), "{instruction}");
     }
 }
+
+#[test]
+fn an_inverted_predicate_stays_with_its_lanes() {
+    // The lower half waits at the vote with its own `!p`, false, while the upper half inverts another predicate and leaves.
+    let body = "mov.u32 t0, %tid.x;\nsetp.lt.u32 p, t0, 16;\nsetp.gt.u32 q, t0, 99;\n@!p bra upper;\nvote.sync.ballot.b32 d, !p, -1;\n\
+                mul.wide.u32 T0, t0, 4;\nadd.u64 out, out, T0;\nst.global.u32 [out], d;\nret;\nupper:\nand.pred r, q, !q;\nexit;";
+    assert_eq!(run(body, &Setup::block(32), &[0], 16), [0; 16]);
+}

@@ -8,7 +8,7 @@ use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
 use crate::exec::copies;
 use crate::lanes::{LANES, Slot};
-use crate::memory::{SHARED_WINDOW, Space};
+use crate::memory::Space;
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -63,8 +63,7 @@ fn issue(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers
         found => return Err(format!("{} operands", found.len() + 3)),
     };
     decoder.simple(move |warp, env, mask| {
-        let to = to.lanes(warp).map(|to| if to >= SHARED_WINDOW { to - SHARED_WINDOW } else { to });
-        let from = from.lanes(warp);
+        let (to, from) = (to.lanes(warp), from.lanes(warp));
         let bytes = match (source, ignore) {
             // More than the size is undefined; the size is the most that is ever read.
             (Some(register), _) => register.load(warp).map(|bytes| bytes.min(size.into()) as u8),

@@ -322,6 +322,12 @@ impl<'a> Decoder<'a> {
                 }
                 Symbol::Variable(number) => Ok(self.value32(Value::Variable(number, 0))),
             },
+            Operand::Address { .. } => {
+                let wide = self.source64(operand, Type::Unsigned(64))?;
+                let slot = self.temporary32();
+                self.map1(slot, wide, |x| x as u32);
+                Ok(slot)
+            }
             _ => Err(format!("`{operand:?}` where a number is needed")),
         }
     }
@@ -367,7 +373,11 @@ impl<'a> Decoder<'a> {
             Operand::NotRegister(id) => match self.registers[*id as usize] {
                 Register::Pred(pred) => {
                     let inverse = self.temporary_pred();
-                    self.simple(move |warp, _, _| warp.preds[inverse.0 as usize] = !warp.preds[pred.0 as usize]);
+                    self.simple(move |warp, _, mask| {
+                        let value = !warp.preds[pred.0 as usize] & mask;
+                        let lanes = &mut warp.preds[inverse.0 as usize];
+                        *lanes = *lanes & !mask | value;
+                    });
                     Ok(inverse)
                 }
                 _ => Err("a number where a predicate is needed".to_owned()),

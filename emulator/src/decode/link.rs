@@ -13,6 +13,9 @@ use crate::error::LoadError;
 use crate::isa::Isa;
 use crate::program::{Inst, Op, Param, Program, Register, Site, Tracked};
 
+/// The most static shared memory of a kernel, whatever the device; what is beyond has to be dynamic.
+const STATIC_SHARED_LIMIT: u64 = 48 << 10;
+
 /// Makes programs of the kernels of a module.
 pub(crate) struct Linker<'a> {
     pub module: &'a Module,
@@ -43,6 +46,11 @@ impl<'a> Linker<'a> {
     pub fn program(&self, entry: &'a Function) -> Result<Program, LoadError> {
         let functions = self.order(entry)?;
         let (shared, static_shared) = self.shared(&functions);
+        if static_shared > STATIC_SHARED_LIMIT {
+            let what = "bytes of static shared memory, more than the";
+            let what = format!("`{}` has {static_shared} {what} {STATIC_SHARED_LIMIT} that are allowed", entry.name);
+            return Err(LoadError::new(entry.line, what));
+        }
         let mut build = Build {
             pool: Pool::default(),
             insts: Vec::new(),

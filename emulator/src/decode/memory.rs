@@ -72,6 +72,11 @@ pub(crate) fn address(decoder: &mut Decoder<'_>, operand: &Operand, space: Space
                 Symbol::Param(_) => Space::Param,
                 Symbol::Variable(_) => Space::Global,
             };
+            // `.param` variables of functions and calls are local.
+            let fits = matches!((space, actual), (Space::Generic, _) | (Space::Param, Space::Local)) || space == actual;
+            if !fits {
+                return Err(format!("`{name}`, which lies in .{}, as an address in .{}", actual.name(), space.name()));
+            }
             Ok((Address { base, offset }, actual))
         }
         Operand::Integer(_) => {
@@ -104,7 +109,7 @@ fn access(decoder: &mut Decoder<'_>, m: &mut Modifiers<'_>) -> Result<Access> {
     let scope = m.take_any(&["cta", "cluster", "gpu", "sys"]);
     let space = m.take_map(space).unwrap_or(Space::Generic);
     m.take("nc");
-    m.take_any(&["ca", "cg", "cs", "lu", "cv", "wb", "wt"]);
+    let fetches_again = m.take_any(&["ca", "cg", "cs", "lu", "cv", "wb", "wt"]) == Some("cv");
     while m.take_prefix("L1::").is_some() || m.take_prefix("L2::").is_some() {}
     let elements = match m.take_any(&["v2", "v4", "v8"]) {
         Some("v2") => 2,
@@ -115,7 +120,7 @@ fn access(decoder: &mut Decoder<'_>, m: &mut Modifiers<'_>) -> Result<Access> {
     let strong = (!matches!(order, None | Some("weak")))
         .then(|| Ordering { acquire: order == Some("acquire"), release: order == Some("release") });
     let beyond_block = scope != Some("cta") && matches!(space, Space::Global | Space::Generic);
-    decoder.communicates |= strong.is_some() && beyond_block;
+    decoder.communicates |= (strong.is_some() || fetches_again) && beyond_block;
     Ok(Access { space, elements, ty: m.ty()?, strong })
 }
 

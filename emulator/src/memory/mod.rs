@@ -1,19 +1,21 @@
 //! The state spaces: global memory is the device's, shared memory a block's, local memory a thread's.
 //!
-//! Generic addresses: each window below has a 4 GiB range of its own, so the low 32 bits of a shared or local generic address
-//! are the offset in the space, as kernels that truncate `cvta.to.shared` results expect. Global allocations lie above 1 TiB.
+//! Generic addresses: each window below lies in a 4 GiB range of its own. Its low 32 bits are not zero, so that a kernel that
+//! truncates a generic address without `cvta.to.shared` is out of bounds. Global allocations lie above 1 TiB.
 
 mod global;
 
 pub use global::MemoryError;
 pub(crate) use global::{Global, Region, View};
 
+/// Where a window begins in its range: beyond the size of any such space.
+const WINDOW_START: u64 = 1 << 30;
 /// First generic address of shared memory.
-pub(crate) const SHARED_WINDOW: u64 = 1 << 32;
+pub(crate) const SHARED_WINDOW: u64 = 1 << 32 | WINDOW_START;
 /// First generic address of the thread's local memory.
-pub(crate) const LOCAL_WINDOW: u64 = 2 << 32;
+pub(crate) const LOCAL_WINDOW: u64 = 2 << 32 | WINDOW_START;
 /// First generic address of the kernel's parameters.
-pub(crate) const PARAM_WINDOW: u64 = 3 << 32;
+pub(crate) const PARAM_WINDOW: u64 = 3 << 32 | WINDOW_START;
 
 /// A state space that loads and stores can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

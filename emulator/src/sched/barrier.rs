@@ -16,8 +16,11 @@ pub(super) struct Arrivals {
     threads: u32,
     /// Threads that the barrier waits for; 0 for all of the block.
     expected: u32,
-    /// Warps that wait.
+    /// Warps that have arrived, and those of them that wait.
+    arrived: u32,
     waiting: u32,
+    /// The arrivals are those of `.red`.
+    reduces: bool,
     /// Threads of `.red` that gave true, and all that took part.
     votes: u32,
     voters: u32,
@@ -36,9 +39,20 @@ impl Block<'_> {
             return Step::Waits;
         }
         let lane = mask.trailing_zeros() as usize;
-        let id = barrier.id.load(warp)[lane] as usize;
-        let threads = barrier.threads.map_or(0, |threads| threads.load(warp)[lane]);
-        if let Some(what) = self.refusal(id, threads, barrier) {
+        let ids = barrier.id.load(warp);
+        let counts = barrier.threads.map_or([0; LANES], |threads| threads.load(warp));
+        let (id, count) = (ids[lane] as usize, counts[lane]);
+        let differs = lanes_of(mask).any(|other| (ids[other], counts[other]) != (ids[lane], count));
+        // All threads by number are all threads.
+        let threads = if count == self.warps.len() as u32 * LANES as u32 { 0 } else { count };
+        let refusal = if differs {
+            Some("lanes of one warp give different barriers or numbers of threads".to_owned())
+        } else if barrier.action == BarrierAction::Arrive && count == 0 {
+            Some(format!("barrier {id}, whose arrival needs a number of threads"))
+        } else {
+            self.refusal(id, threads, barrier, index)
+        };
+        if let Some(what) = refusal {
             let warp = &self.warps[index as usize];
             self.env.fault(warp, lane, FaultKind::Invalid { what });
             return Step::Abort;
@@ -48,6 +62,8 @@ impl Block<'_> {
         let arrivals = &mut self.barriers[id];
         arrivals.threads += LANES as u32;
         arrivals.expected = threads;
+        arrivals.arrived |= 1 << index;
+        arrivals.reduces = barrier.action.reduces();
         match barrier.action {
             BarrierAction::Arrive => warp.go_to(pc + 1),
             BarrierAction::Sync => warp.wait(Wait::Barrier(id as u8)),
@@ -65,12 +81,18 @@ impl Block<'_> {
     }
 
     /// Why a warp may not come to a barrier in this way.
-    fn refusal(&self, id: usize, threads: u32, barrier: &Barrier) -> Option<String> {
+    fn refusal(&self, id: usize, threads: u32, barrier: &Barrier, index: u32) -> Option<String> {
         let Some(arrivals) = self.barriers.get(id) else {
             return Some(format!("barrier {id}; a block has {BARRIERS}"));
         };
-        if barrier.threads.is_some() && (threads == 0 || !threads.is_multiple_of(LANES as u32)) {
-            return Some(format!("barrier {id} for {threads} threads, which is not a positive multiple of {LANES}"));
+        if !threads.is_multiple_of(LANES as u32) {
+            return Some(format!("barrier {id} for {threads} threads, which is not a multiple of {LANES}"));
+        }
+        if arrivals.arrived >> index & 1 != 0 {
+            return Some(format!("barrier {id}, where the warp has arrived already and others are missing"));
+        }
+        if arrivals.threads != 0 && arrivals.reduces != barrier.action.reduces() {
+            return Some(format!("barrier {id} with a reduction by some warps only"));
         }
         if arrivals.threads != 0 && arrivals.expected != threads {
             let words = |threads| if threads == 0 { "all".to_owned() } else { format!("{threads}") };
@@ -86,8 +108,11 @@ impl Block<'_> {
     /// Releases a barrier that has all its threads. One for all threads waits for warps that have not exited.
     pub(super) fn complete(&mut self, id: usize) {
         let arrivals = self.barriers[id];
-        let expected = if arrivals.expected == 0 { self.alive.count_ones() * LANES as u32 } else { arrivals.expected };
-        if arrivals.threads == 0 || arrivals.threads < expected {
+        let lacks = match arrivals.expected {
+            0 => self.alive & !arrivals.arrived != 0,
+            expected => arrivals.threads < expected,
+        };
+        if arrivals.threads == 0 || lacks {
             return;
         }
         self.barriers[id] = Arrivals::default();
