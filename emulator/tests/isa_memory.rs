@@ -170,6 +170,7 @@ fn polling_past_the_caches_sees_other_blocks() {
     let body = "mov.u32 t0, %ctaid.x;\nsetp.eq.u32 p, t0, 1;\n@p bra other;\nwait:\nld.global.cv.u32 a, [in];\nsetp.eq.u32 q, a, 0;\n@q bra wait;\n\
                 st.global.u32 [out], a;\nbra done;\nother:\nst.global.u32 [in], 9;\ndone:";
     let mut setup = Setup::block(1);
-    setup.grid = 2;
+    // One worker: the blocks have to take turns.
+    (setup.grid, setup.config.workers, setup.config.instruction_limit) = (2, 1, 100_000);
     assert_eq!(run(body, &setup, &[0], 1), [9]);
 }
