@@ -174,6 +174,9 @@ fn setting(name: &str) -> Option<String> {
 
 #[test]
 fn nine_of_ten_planted_bugs_are_caught() {
+    if setting("WARPSMITH_DEVICE").as_deref() == Some("cuda") {
+        return eprintln!("not run: bugs are planted on the emulated device, and WARPSMITH_DEVICE asks for CUDA alone");
+    }
     let problems = problems::all();
     let kernels = kernels(&problems);
     let texts: BTreeSet<(&str, &str)> = kernels.iter().map(|kernel| (kernel.image, kernel.ptx)).collect();
