@@ -26,7 +26,9 @@ fn relative_files(text: &str, package: &Path) -> String {
             Some((head, path)) if head.trim_start().starts_with(".file") => {
                 let path = path.replace("\\\\", "/").replace('\\', "/");
                 let header = path.rsplit_once("/include/").map(|(_, name)| format!("include/{name}"));
-                let short = path.strip_prefix(&package).map(str::to_owned).or(header).unwrap_or(path);
+                // The workspace's own toolkit lies inside the package, and must not differ from one that lies elsewhere.
+                let inside = path.strip_prefix(&package).filter(|inside| !inside.starts_with(".cuda/"));
+                let short = inside.map(str::to_owned).or(header).unwrap_or(path);
                 out.push_str(&format!("{head}\"{short}"));
             }
             _ => out.push_str(line),

@@ -16,6 +16,19 @@ fn machine_code_is_the_same_in_another_folder() {
     assert_eq!(a, b);
 }
 
+#[test]
+fn the_place_of_the_toolkit_does_not_show() {
+    let elsewhere = Package::new("toolkit_elsewhere");
+    elsewhere.built();
+    let inside = Package::new("toolkit_inside");
+    let toolkit = nvcc().ancestors().nth(2).expect("a folder around bin/nvcc").to_owned();
+    std::os::unix::fs::symlink(toolkit, inside.folder.join(".cuda")).expect("a link");
+    let own = inside.folder.join(".cuda/bin/nvcc");
+    let inside = inside.with("NVCC", own.to_str().expect("a path in UTF-8"));
+    inside.built();
+    assert_eq!(elsewhere.image("probe/sm_80.ptx"), inside.image("probe/sm_80.ptx"));
+}
+
 /// `ld.global.L1::no_allocate` came with PTX ISA 7.4, everything else in the kernel with 7.0 (PTX ISA, ld, "PTX ISA Notes").
 #[test]
 fn the_ptx_version_is_the_least_that_its_instructions_need() {
