@@ -15,13 +15,18 @@ pub enum DType {
     Bf16,
     /// A byte, as in a workspace.
     U8,
+    /// A signed integer of 32 bits, as an index.
+    I32,
+    /// A signed integer of 64 bits, as an index.
+    I64,
 }
 
 impl DType {
     /// Bytes of one element.
     pub const fn size(self) -> usize {
         match self {
-            Self::F32 => 4,
+            Self::I64 => 8,
+            Self::F32 | Self::I32 => 4,
             Self::F16 | Self::Bf16 => 2,
             Self::U8 => 1,
         }
@@ -34,6 +39,8 @@ impl DType {
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
             Self::U8 => "u8",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
         }
     }
 }
@@ -51,6 +58,9 @@ pub trait Element:
     /// The type as plain data.
     const DTYPE: DType;
 }
+
+/// What kernels take as indices, such as token ids and positions: [`i32`] and [`i64`]. Sealed.
+pub trait Index: Element + std::fmt::Debug {}
 
 /// What a kernel computes with: [`f32`], [`half::f16`] and [`bf16`]. Sealed.
 pub trait Float: Element + std::fmt::Debug {
@@ -98,6 +108,17 @@ impl Element for u8 {
     const DTYPE: DType = DType::U8;
 }
 
+impl Element for i32 {
+    const DTYPE: DType = DType::I32;
+}
+
+impl Element for i64 {
+    const DTYPE: DType = DType::I64;
+}
+
+impl Index for i32 {}
+impl Index for i64 {}
+
 impl Float for f32 {
     fn from_f32(value: f32) -> Self {
         value
@@ -138,6 +159,8 @@ mod sealed {
     impl Sealed for half::f16 {}
     impl Sealed for half::bf16 {}
     impl Sealed for u8 {}
+    impl Sealed for i32 {}
+    impl Sealed for i64 {}
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ pub use cudarc;
 #[cfg(feature = "emulator")]
 pub use device::EmulatedDevice;
 pub use device::{Args, Buffer, CudaDevice, Device, Queue};
-pub use element::{DType, Element, Float};
+pub use element::{DType, Element, Float, Index};
 pub use error::{Error, Result};
 pub use view::{Dims, MAX_RANK, Shape, Strides, TensorDesc, View, ViewMut};
 

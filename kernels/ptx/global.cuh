@@ -27,6 +27,13 @@ __device__ __forceinline__ uint4 load_16(uint64_t address) {
     return d;
 }
 
+/// ld.global.nc, 8 bytes. PTX ISA "ld.global.nc"; sm_32. `address` is a multiple of 8.
+__device__ __forceinline__ uint64_t load_8(uint64_t address) {
+    uint64_t d;
+    asm volatile("ld.global.nc.b64 %0, [%1];" : "=l"(d) : "l"(address));
+    return d;
+}
+
 /// ld.global.nc, 4 bytes. PTX ISA "ld.global.nc"; sm_32. `address` is a multiple of 4.
 __device__ __forceinline__ uint32_t load_4(uint64_t address) {
     uint32_t d;
@@ -38,6 +45,31 @@ __device__ __forceinline__ uint32_t load_4(uint64_t address) {
 __device__ __forceinline__ uint16_t load_2(uint64_t address) {
     uint16_t d;
     asm volatile("ld.global.nc.b16 %0, [%1];" : "=h"(d) : "l"(address));
+    return d;
+}
+
+/// ld.global, 16 bytes: data that this thread itself may overwrite later.
+/// PTX ISA "Data Movement and Conversion Instructions: ld"; every sm. `address` is a multiple of 16.
+__device__ __forceinline__ uint4 load_16_mutable(uint64_t address) {
+    uint4 d;
+    asm volatile("ld.global.v4.b32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(d.x), "=r"(d.y), "=r"(d.z), "=r"(d.w)
+                 : "l"(address)
+                 : "memory");
+    return d;
+}
+
+/// ld.global, 4 bytes, the same. PTX ISA "ld"; every sm. `address` is a multiple of 4.
+__device__ __forceinline__ uint32_t load_4_mutable(uint64_t address) {
+    uint32_t d;
+    asm volatile("ld.global.b32 %0, [%1];" : "=r"(d) : "l"(address) : "memory");
+    return d;
+}
+
+/// ld.global, 2 bytes, the same. PTX ISA "ld"; every sm. `address` is a multiple of 2.
+__device__ __forceinline__ uint16_t load_2_mutable(uint64_t address) {
+    uint16_t d;
+    asm volatile("ld.global.b16 %0, [%1];" : "=h"(d) : "l"(address) : "memory");
     return d;
 }
 

@@ -50,6 +50,25 @@ impl Sample for u8 {
     }
 }
 
+impl Sample for i32 {
+    const GUARD: Self = 0x5a5a_a5a5;
+    const BLANK: Self = -1;
+
+    fn bits(self) -> u32 {
+        self as u32
+    }
+}
+
+impl Sample for i64 {
+    const GUARD: Self = 0x5a5a_a5a5;
+    const BLANK: Self = -1;
+
+    /// Both halves are one for every value that fits an i32.
+    fn bits(self) -> u32 {
+        (self >> 32) as u32 ^ self as u32 ^ (self as i32 >> 31) as u32
+    }
+}
+
 /// How a tensor lies in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
