@@ -1,4 +1,4 @@
-//! Warp-instructions per second on a reduction and on a tensor-core product, with and without the detector.
+//! Warp-instructions per second on a reduction, a tensor-core product and an attention forward, with and without the detector.
 //!
 //! `cargo bench -p ptx-emulator` prints criterion's times and a table (`-- --table` the table alone): the best of several runs on one core, also as a ratio to
 //! a fixed scalar loop in the same process, since the host's speed is not known.
@@ -39,6 +39,11 @@ impl Case {
         self
     }
 
+    fn float(mut self, value: f32) -> Self {
+        self.params.extend(value.to_le_bytes());
+        self
+    }
+
     /// Warp-instructions of one launch.
     fn run(&self, checks: Checks) -> u64 {
         let config = Config { checks, ..self.device.config().clone() };
@@ -59,7 +64,10 @@ fn cases() -> Vec<Case> {
     let reduction =
         Case::new("row_sum", include_str!("../tests/ptx/reductions.ptx"), "row_sum", [64, 1, 1], [256, 1, 1]);
     let product = Case::new("gemm_bf16", include_str!("../tests/ptx/gemm.ptx"), "gemm_bf16", [4, 4, 1], [128, 1, 1]);
-    let (rows, width, size) = (64u64, 8192u64, 256u64);
+    let attention =
+        Case::new("attention_bf16", include_str!("../tests/ptx/attention.ptx"), "attention", [4, 2, 1], [128, 1, 1]);
+    let (rows, width, size, length) = (64u64, 8192u64, 256u64, 512u64);
+    let tensor = 2 * length * 64 * 2;
     vec![
         reduction.buffer(rows * width * 4, one).buffer(rows * 4, 0).int(width as i32),
         product
@@ -69,6 +77,14 @@ fn cases() -> Vec<Case> {
             .int(size as i32)
             .int(size as i32)
             .int(size as i32),
+        attention
+            .buffer(tensor, 0x3f80_3e80)
+            .buffer(tensor, 0x3e80_3f80)
+            .buffer(tensor, 0x3f80_bf80)
+            .buffer(tensor, 0)
+            .int(length as i32)
+            .int(length as i32)
+            .float(0.125),
     ]
 }
 

@@ -63,13 +63,11 @@ mod launch;
 mod memory;
 mod module;
 pub mod mutate;
-#[allow(dead_code)]
 mod numeric;
 mod parse;
 mod program;
 mod random;
 mod sched;
-#[allow(dead_code)]
 mod shadow;
 mod traffic;
 

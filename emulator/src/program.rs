@@ -124,7 +124,7 @@ pub(crate) enum Op {
     /// Touches registers and memory and goes on with the next instruction.
     Plain(Action),
     /// The same for a `.sync` instruction, which needs its lanes together.
-    Collective(Members, Action),
+    Collective(Members, Action, Option<Box<Exchange>>),
     /// `bar.warp.sync`.
     WarpBarrier(Members),
     Branch(u32),
@@ -135,6 +135,15 @@ pub(crate) enum Op {
     Exit,
     Barrier(Box<Barrier>),
     Trap,
+}
+
+/// An instruction whose lanes may stand at several places in the text, as long as all execute the same.
+pub(crate) struct Exchange {
+    /// Opcode and modifiers.
+    pub form: Box<str>,
+    /// The registers that it reads, its member mask among them, and those that it writes.
+    pub sources: Box<[Register]>,
+    pub results: Box<[Register]>,
 }
 
 /// Which lanes a `.sync` instruction names.

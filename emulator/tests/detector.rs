@@ -221,3 +221,33 @@ fn checks_can_be_switched_off() {
         Launch { kernel: &kernel, grid: [1; 3], block: [64, 1, 1], dynamic_shared: 0, params: &[0; 8], config: None };
     emulator.launch(&launch).unwrap();
 }
+
+#[test]
+fn a_thread_releases_its_own_accesses_and_those_it_met() {
+    // Each lane of warp 0 stores; its lane 0 sets a flag that lane 0 of warp 1 waits for; then all lanes of warp 1 load.
+    let message = |before: &str, after: &str| {
+        format!(
+            "mov.u32 %r8, s;\nadd.u32 %r8, %r8, 1024;\nsetp.eq.u32 %p3, %r1, 0;\n@%p3 st.shared.u32 [%r8], 0;\nbar.sync 0;\n\
+             and.b32 %r7, %r1, 31;\nsetp.ne.u32 %p2, %r7, 0;\nsetp.ge.u32 %p1, %r1, 32;\n@%p1 bra READ;\n{STORE}{before}\n@%p2 bra END;\n\
+             fence.acq_rel.cta;\nst.relaxed.cta.shared.u32 [%r8], 1;\nbra END;\nREAD:\n@%p2 bra JOIN;\n\
+             SPIN:\nld.relaxed.cta.shared.u32 %r9, [%r8];\nsetp.eq.u32 %p3, %r9, 0;\n@%p3 bra SPIN;\nfence.acq_rel.cta;\nJOIN:\n{after}\n{LOAD}END:\n"
+        )
+    };
+    const MEET: &str = "bar.warp.sync -1;";
+    assert_clean(64, &message(MEET, MEET));
+    for (before, after) in [("", MEET), (MEET, ""), ("", "")] {
+        assert!(run(64, &message(before, after)).into_iter().all(|faults| faults.is_some()), "{before} {after}");
+    }
+}
+
+#[test]
+fn rows_of_matrices_belong_to_the_lanes_that_receive_them() {
+    // Lane l writes row l and gives its address.
+    let body = |barrier: &str| {
+        format!(
+            "st.shared.v4.b32 [%r5], {{%r1, %r1, %r1, %r1}};\n{barrier}\nldmatrix.sync.aligned.m8n8.x4.shared.b16 {{%r6, %r7, %r8, %r9}}, [%r5];\n"
+        )
+    };
+    assert_clean(32, &body("bar.warp.sync -1;"));
+    assert!(run(32, &body("")).into_iter().all(|faults| faults.is_some()));
+}

@@ -153,3 +153,27 @@ fn all_threads_can_be_written_in_three_ways() {
         assert_eq!(output, vec![7; 128]);
     }
 }
+
+#[test]
+fn lanes_may_arrive_at_different_places_without_aligned() {
+    // The odd lanes of the first two warps arrive at one place, the even ones at another; the last two warps wait.
+    let body = ".shared .b32 s[64];\nsetp.lt.u32 p, t0, 64;\nmov.u32 t2, s;\nand.b32 t1, t0, 63;\nshl.b32 t1, t1, 2;\nadd.u32 t3, t2, t1;\n\
+                @!p bra consume;\nmul.lo.u32 d, t0, 3;\nst.shared.u32 [t3], d;\nand.b32 t4, t0, 1;\nsetp.eq.u32 q, t4, 0;\n@q bra even;\n\
+                barrier.arrive 1, 128;\nbra done;\neven:\nbarrier.arrive 1, 128;\nbra done;\n\
+                consume:\nbarrier.sync 1, 128;\nld.shared.u32 d, [t3];\ndone:\nst.global.u32 [out], d;";
+    for output in threads(body) {
+        assert_eq!(output, (0..128).map(|t| 3 * (t % 64)).collect::<Vec<u32>>());
+    }
+}
+
+#[test]
+fn a_number_of_threads_is_not_lowered_by_exits() {
+    // PTX ISA, "exit": exiting threads release barriers for all threads. One for 64 of 128 waits for 64.
+    let body = "mov.u32 t0, %tid.x;\nsetp.ge.u32 p, t0, 32;\n@p exit;\nbar.sync COUNT;\n";
+    let run = |count: &str| launch(&module("", &body.replace("COUNT", count)), &Setup::block(128), &[0], 1);
+    assert!(run("1").is_ok() && run("1, 128").is_ok() && run("1, 32").is_ok());
+    match run("1, 64") {
+        Err(LaunchError::Faults(faults)) => assert!(matches!(faults.faults[0].kind, FaultKind::Deadlock { .. })),
+        other => panic!("{other:?}"),
+    }
+}

@@ -187,3 +187,34 @@ fn an_inverted_predicate_stays_with_its_lanes() {
                 mul.wide.u32 T0, t0, 4;\nadd.u64 out, out, T0;\nst.global.u32 [out], d;\nret;\nupper:\nand.pred r, q, !q;\nexit;";
     assert_eq!(run(body, &Setup::block(32), &[0], 16), [0; 16]);
 }
+
+#[test]
+fn lanes_may_execute_the_same_exchange_at_different_places() {
+    // "until all non-exited threads in membermask have executed the same instruction with the same qualifiers and mask": the lower half comes to
+    // one `shfl.sync`, the upper half to another one, with other registers.
+    let apart = |lower: &str, upper: &str| {
+        format!(
+            "setp.lt.u32 p, a, 16;\n@!p bra upper;\n{lower}\nbra done;\nupper:\nadd.u32 c, b, 1000;\n{upper}\ndone:"
+        )
+    };
+    let code = apart("shfl.sync.idx.b32 d|q, b, 20, 31, -1;", "shfl.sync.idx.b32 f|r, c, 3, 31, -1;");
+    for (lane, [d, f]) in warp(&code, |lane| [lane, 100 + lane]).into_iter().enumerate() {
+        // Lane 20 gives what it has at its own place, and so does lane 3.
+        assert_eq!([d, f], if lane < 16 { [1120, 0] } else { [0, 103] }, "lane {lane}");
+    }
+    // The destination is the source at one of the places.
+    let code = apart("shfl.sync.bfly.b32 b, b, 16, 31, -1;\nmov.u32 d, b;", "shfl.sync.bfly.b32 d, c, 16, 31, -1;");
+    for (lane, [d, _]) in warp(&code, |lane| [lane, 100 + lane]).into_iter().enumerate() {
+        assert_eq!(d, (100 + (lane as u32 ^ 16)) + if lane < 16 { 1000 } else { 0 });
+    }
+    let code = apart(
+        "setp.eq.u32 q, a, 5;\nvote.sync.ballot.b32 d, q, -1;\nredux.sync.add.u32 f, a, -1;",
+        "setp.eq.u32 r, a, 25;\nvote.sync.ballot.b32 d, r, -1;\nredux.sync.add.u32 f, b, -1;",
+    );
+    for [d, f] in warp(&code, |lane| [lane, 0]) {
+        assert_eq!([d, f], [1 << 5 | 1 << 25, 120]);
+    }
+    // Another mode is another instruction.
+    let body = apart("shfl.sync.idx.b32 d, a, 0, 31, -1;", "shfl.sync.up.b32 d, a, 0, 31, -1;");
+    assert!(diverges(&format!("mov.u32 a, t0;\nmov.u32 b, t0;\n{body}")));
+}

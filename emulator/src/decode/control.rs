@@ -65,7 +65,7 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
 /// Memory is sequentially consistent here, so a fence matters to the detector alone.
 fn fence(decoder: &mut Decoder<'_>) {
     decoder.class = Class::Barrier;
-    decoder.simple(|warp, env, _| observe::fence(warp, env));
+    decoder.simple(|warp, env, mask| observe::fence(warp, env, mask));
 }
 
 fn barrier(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {

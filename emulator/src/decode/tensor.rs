@@ -38,36 +38,12 @@ fn product<const D: usize, const A: usize, const B: usize>(
     flops: u64,
     f: impl Fn(&mut [Values; D], [&Values; A], [&Values; B], [&Values; D], Perturbation) + Send + Sync + 'static,
 ) -> Result {
-    let run = multiply::<D, A, B>(decoder, instruction, flops, f)?;
-    let action = decoder.isa.compile(run);
-    aligned(decoder, action);
-    Ok(())
-}
-
-/// [`product`] for rare forms.
-fn product_rare<const D: usize, const A: usize, const B: usize>(
-    decoder: &mut Decoder<'_>,
-    instruction: &Instruction,
-    flops: u64,
-    f: impl Fn(&mut [Values; D], [&Values; A], [&Values; B], [&Values; D], Perturbation) + Send + Sync + 'static,
-) -> Result {
-    let run = multiply::<D, A, B>(decoder, instruction, flops, f)?;
-    aligned(decoder, Box::new(run));
-    Ok(())
-}
-
-fn multiply<const D: usize, const A: usize, const B: usize>(
-    decoder: &mut Decoder<'_>,
-    instruction: &Instruction,
-    flops: u64,
-    f: impl Fn(&mut [Values; D], [&Values; A], [&Values; B], [&Values; D], Perturbation) + Send + Sync + 'static,
-) -> Result<impl Fn(&mut Warp, &mut Env<'_>, u32) + Send + Sync + 'static> {
     let [to, a, b, c] = operands(instruction)?;
     let a: [R32; A] = fragment(decoder, a, false)?;
     let b: [R32; B] = fragment(decoder, b, false)?;
     let c: [R32; D] = fragment(decoder, c, false)?;
     let d: [R32; D] = fragment(decoder, to, true)?;
-    Ok(
+    let action = decoder.isa.compile(
         #[inline(always)]
         move |warp: &mut Warp, env: &mut Env<'_>, mask: u32| {
             let of = |register: R32| &warp.r32[register.0 as usize].0;
@@ -78,11 +54,13 @@ fn multiply<const D: usize, const A: usize, const B: usize>(
                 register.store(warp, mask, values);
             }
         },
-    )
+    );
+    aligned(decoder, action);
+    Ok(())
 }
 
 fn aligned(decoder: &mut Decoder<'_>, action: Action) {
-    decoder.push(Op::Collective(Members::Whole, action));
+    decoder.push(Op::Collective(Members::Whole, action, None));
 }
 
 // A function passed by its name would be compiled for the baseline, behind a call: ten times slower.
@@ -121,15 +99,27 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
             #[inline(always)]
             |d, a, b, c, p| mma::m16n8k16_f16_f16(d, a, b, c, p),
         ),
-        ("m16n8k8", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => {
-            product_rare(decoder, instruction, flops(8), mma::m16n8k8_bf16)
-        }
-        ("m16n8k8", (Type::F32, Type::F16, Type::F16, Type::F32)) => {
-            product_rare(decoder, instruction, flops(8), mma::m16n8k8_f16)
-        }
-        ("m16n8k8", (Type::F16, Type::F16, Type::F16, Type::F16)) => {
-            product_rare(decoder, instruction, flops(8), mma::m16n8k8_f16_f16)
-        }
+        ("m16n8k8", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => product(
+            decoder,
+            instruction,
+            flops(8),
+            #[inline(always)]
+            |d, a, b, c, p| mma::m16n8k8_bf16(d, a, b, c, p),
+        ),
+        ("m16n8k8", (Type::F32, Type::F16, Type::F16, Type::F32)) => product(
+            decoder,
+            instruction,
+            flops(8),
+            #[inline(always)]
+            |d, a, b, c, p| mma::m16n8k8_f16(d, a, b, c, p),
+        ),
+        ("m16n8k8", (Type::F16, Type::F16, Type::F16, Type::F16)) => product(
+            decoder,
+            instruction,
+            flops(8),
+            #[inline(always)]
+            |d, a, b, c, p| mma::m16n8k8_f16_f16(d, a, b, c, p),
+        ),
         ("m16n8k8", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => product(
             decoder,
             instruction,
@@ -137,18 +127,30 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
             #[inline(always)]
             |d, a, b, c, p| mma::m16n8k8_tf32(d, a, b, c, p),
         ),
-        ("m16n8k4", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => {
-            product_rare(decoder, instruction, flops(4), mma::m16n8k4_tf32)
-        }
+        ("m16n8k4", (Type::F32, Type::Tf32, Type::Tf32, Type::F32)) => product(
+            decoder,
+            instruction,
+            flops(4),
+            #[inline(always)]
+            |d, a, b, c, p| mma::m16n8k4_tf32(d, a, b, c, p),
+        ),
         (_, (Type::Signed(32), Type::Signed(8) | Type::Unsigned(8), Type::Signed(8) | Type::Unsigned(8), _)) => {
             let mode = IntegerMode { a_signed: types.1.is_signed(), b_signed: types.2.is_signed(), satfinite };
             match shape {
-                "m16n8k32" => product_rare(decoder, instruction, flops(32), move |d, a, b, c, _| {
-                    mma::m16n8k32_i8(d, a, b, c, mode);
-                }),
-                "m16n8k16" => product_rare(decoder, instruction, flops(16), move |d, a, b, c, _| {
-                    mma::m16n8k16_i8(d, a, b, c, mode);
-                }),
+                "m16n8k32" => product(
+                    decoder,
+                    instruction,
+                    flops(32),
+                    #[inline(always)]
+                    move |d, a, b, c, _| mma::m16n8k32_i8(d, a, b, c, mode),
+                ),
+                "m16n8k16" => product(
+                    decoder,
+                    instruction,
+                    flops(16),
+                    #[inline(always)]
+                    move |d, a, b, c, _| mma::m16n8k16_i8(d, a, b, c, mode),
+                ),
                 shape => Err(format!("`.{shape}` with these types")),
             }
         }
@@ -228,7 +230,7 @@ const fn row_lanes(matrices: usize) -> u32 {
 fn read_matrices<const N: usize>(warp: &Warp, env: &mut Env<'_>, rows: &Values64, trans: bool) -> [Values; N] {
     let wanted = row_lanes(N);
     let lanes = access::shared_lanes(warp, env, wanted, rows, 16);
-    observe::shared_load(warp, env, lanes, rows, 16);
+    observe::shared_rows_load(warp, env, lanes, rows);
     std::array::from_fn(|matrix| {
         let elements: [[u16; 8]; 8] = std::array::from_fn(|row| {
             let lane = ldmatrix::row_lane(matrix, row);
@@ -266,7 +268,7 @@ fn store_matrices<const N: usize>(
         let lanes = access::shared_lanes(warp, env, row_lanes(N), &rows, 16);
         let elements = sources.map(|register| ldmatrix::collect(&register.load(warp), trans));
         let row = |lane: usize| elements[lane / 8][lane % 8];
-        observe::shared_store(warp, env, lanes, &rows, 16, |one, two| row(one) == row(two));
+        observe::shared_rows_store(warp, env, lanes, &rows);
         for lane in crate::lanes::lanes_of(lanes) {
             for (n, element) in row(lane).into_iter().enumerate() {
                 env.shared[rows[lane] as usize + 2 * n..][..2].copy_from_slice(&element.to_le_bytes());

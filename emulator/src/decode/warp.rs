@@ -7,8 +7,11 @@ use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
 use crate::exec::{Env, Warp};
 use crate::fault::FaultKind;
+use crate::isa::Action;
 use crate::lanes::{FULL, LANES, Pred, R32, Slot, lanes_of};
-use crate::program::{Members, Op};
+use crate::program::{Exchange, Members, Op, Register};
+
+use Register::{Pred as P, R32 as R};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -33,12 +36,18 @@ pub(crate) fn warp(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
     }
 }
 
+/// Adds an instruction of the lanes that `members` names, which reads the registers `sources` and writes `results`.
 fn collective(
     decoder: &mut Decoder<'_>,
+    instruction: &Instruction,
     members: R32,
-    f: impl Fn(&mut Warp, &mut Env<'_>, u32) + Send + Sync + 'static,
+    (sources, results): (&[Register], &[Register]),
+    action: Action,
 ) {
-    decoder.push(Op::Collective(Members::Mask(members), Box::new(f)));
+    let form = format!("{}.{}", instruction.opcode, instruction.modifiers.join("."));
+    let sources = sources.iter().copied().chain([Register::R32(members)]).collect();
+    let exchange = Exchange { form: form.into(), sources, results: results.into() };
+    decoder.push(Op::Collective(Members::Mask(members), action, Some(Box::new(exchange))));
 }
 
 /// Calls `f` for each set of lanes with one member mask: usually once, with all of them.
@@ -102,7 +111,8 @@ fn shuffle(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifie
         shuffle_lanes(warp, env, mask, mode, (d, valid), (a, b, c, members))
     };
     let action = decoder.isa.compile(run);
-    decoder.push(Op::Collective(Members::Mask(members), action));
+    let results: Vec<Register> = [R(d)].into_iter().chain(valid.map(P)).collect();
+    collective(decoder, instruction, members, (&[R(a), R(b), R(c)], &results), action);
     Ok(())
 }
 
@@ -146,12 +156,13 @@ fn vote(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<
     let members = decoder.source32(members, Type::Bits(32))?;
     if mode == "ballot" {
         let d = decoder.dest32(to, ty)?;
-        collective(decoder, members, move |warp, _, mask| {
+        let action: Action = Box::new(move |warp, _, mask| {
             each_team(warp, members, mask, |warp, team| {
                 let ballot = warp.preds[a.0 as usize] & team;
                 d.store(warp, team, [ballot; LANES]);
             });
         });
+        collective(decoder, instruction, members, (&[P(a)], &[R(d)]), action);
         return Ok(());
     }
     let d = decoder.dest_pred(to)?;
@@ -160,12 +171,13 @@ fn vote(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<
         "any" => |votes, _| votes != 0,
         _ => |votes, team| votes == 0 || votes == team,
     };
-    collective(decoder, members, move |warp, _, mask| {
+    let action: Action = Box::new(move |warp, _, mask| {
         each_team(warp, members, mask, |warp, team| {
             let result = decide(warp.preds[a.0 as usize] & team, team);
             d.store(warp, team, [result; LANES]);
         });
     });
+    collective(decoder, instruction, members, (&[P(a)], &[P(d)]), action);
     Ok(())
 }
 
@@ -187,7 +199,7 @@ fn matching(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifi
         let a = decoder.source32(a, ty)?;
         decoder.map1(wide, a, u64::from);
     }
-    collective(decoder, members, move |warp, _, mask| {
+    let action: Action = Box::new(move |warp, _, mask| {
         let values = wide.load(warp);
         each_team(warp, members, mask, |warp, team| {
             let equal =
@@ -204,6 +216,8 @@ fn matching(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifi
             }
         });
     });
+    let results: Vec<Register> = [R(d)].into_iter().chain(agreed.map(P)).collect();
+    collective(decoder, instruction, members, (&[Register::R64(wide)], &results), action);
     Ok(())
 }
 
@@ -213,13 +227,14 @@ fn elect(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result {
     let Operand::Pair(to, leads) = to else { return Err("two destinations are needed".to_owned()) };
     let (d, leads) = (decoder.dest32(to, Type::Bits(32))?, decoder.dest_pred(leads)?);
     let members = decoder.source32(members, Type::Bits(32))?;
-    collective(decoder, members, move |warp, _, mask| {
+    let action: Action = Box::new(move |warp, _, mask| {
         each_team(warp, members, mask, |warp, team| {
             let leader = team.trailing_zeros();
             d.store(warp, team, [leader; LANES]);
             leads.store(warp, team, std::array::from_fn(|lane| lane as u32 == leader));
         });
     });
+    collective(decoder, instruction, members, (&[], &[R(d), P(leads)]), action);
     Ok(())
 }
 
@@ -240,12 +255,13 @@ fn reduce(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifier
     let [to, a, members] = operands(instruction)?;
     let (d, a) = (decoder.dest32(to, ty)?, decoder.source32(a, ty)?);
     let members = decoder.source32(members, Type::Bits(32))?;
-    collective(decoder, members, move |warp, _, mask| {
+    let action: Action = Box::new(move |warp, _, mask| {
         each_team(warp, members, mask, |warp, team| {
             let values = a.load(warp);
             let result = lanes_of(team).map(|lane| values[lane]).reduce(combine).unwrap_or(0);
             d.store(warp, team, [result; LANES]);
         });
     });
+    collective(decoder, instruction, members, (&[R(a)], &[R(d)]), action);
     Ok(())
 }

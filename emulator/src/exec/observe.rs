@@ -30,10 +30,33 @@ fn shared(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
 
 #[inline(never)]
 pub(crate) fn shared_load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
+    load(warp, env, mask, addresses, bytes, false);
+}
+
+/// `ldmatrix`: the lanes of the mask give addresses of rows.
+#[inline(never)]
+pub(crate) fn shared_rows_load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES]) {
+    load(warp, env, mask, addresses, 16, true);
+}
+
+#[inline(always)]
+fn load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32, by_rows: bool) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
+        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes, by_rows };
         shadow.load(access, &mut env.conflicts);
+        if !env.conflicts.is_empty() {
+            report(warp, env);
+        }
+    }
+}
+
+/// `stmatrix`. Rows that overlap are written by several lanes or in any order, whatever their values.
+pub(crate) fn shared_rows_store(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES]) {
+    shared(env, mask, addresses, 16);
+    if let Some(shadow) = &mut env.shadow {
+        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes: 16, by_rows: true };
+        shadow.store(access, |_, _| false, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);
         }
@@ -52,7 +75,7 @@ pub(crate) fn shared_store(
 ) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
+        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes, by_rows: false };
         shadow.store(access, equal, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);
@@ -71,7 +94,7 @@ pub(crate) fn shared_strong(
 ) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes };
+        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes, by_rows: false };
         shadow.strong(access, kind, ordering, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);
@@ -80,9 +103,9 @@ pub(crate) fn shared_strong(
 }
 
 /// A fence of the block or wider.
-pub(crate) fn fence(warp: &Warp, env: &mut Env<'_>) {
+pub(crate) fn fence(warp: &Warp, env: &mut Env<'_>, mask: u32) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.fence(warp.index);
+        shadow.fence(warp.index, mask);
     }
 }
 
@@ -157,7 +180,8 @@ pub(crate) fn copy_issued(
 ) {
     shared(env, mask, to, u32::from(size));
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses: to, bytes: u32::from(size) };
+        let access =
+            WarpAccess { warp: warp.index, pc: env.pc, mask, addresses: to, bytes: u32::from(size), by_rows: false };
         shadow.copy_issued(access, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);

@@ -240,18 +240,6 @@ pub(crate) fn max_f64(a: f64, b: f64) -> f64 {
     })
 }
 
-/// `copysign.f32 d, a, b`: the magnitude of `b` with the sign of `a`.
-#[inline(always)]
-pub(crate) fn copysign(a: f32, b: f32) -> f32 {
-    b.copysign(a)
-}
-
-/// `copysign.f64 d, a, b`: the magnitude of `b` with the sign of `a`.
-#[inline(always)]
-pub(crate) fn copysign_f64(a: f64, b: f64) -> f64 {
-    b.copysign(a)
-}
-
 /// What `testp` asks of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TestProperty {

@@ -155,24 +155,6 @@ pub(crate) fn shf_r(a: u32, b: u32, c: u32, clamp: bool) -> u32 {
     (pair >> funnel_amount(c, clamp)) as u32
 }
 
-/// `shl.b16`, `.b32`, `.b64` on the low `bits` bits: amounts above the width clamp to it, which leaves zero.
-#[inline(always)]
-pub(crate) fn shl(a: u64, amount: u32, bits: u32) -> u64 {
-    if amount < bits { a << amount } else { 0 }
-}
-
-/// `shr.u16`, `.u32`, `.u64` of a zero-extended operand.
-#[inline(always)]
-pub(crate) fn shr_unsigned(a: u64, amount: u32) -> u64 {
-    if amount < 64 { a >> amount } else { 0 }
-}
-
-/// `shr.s16`, `.s32`, `.s64` of a sign-extended operand: large amounts leave the sign.
-#[inline(always)]
-pub(crate) fn shr_signed(a: i64, amount: u32) -> i64 {
-    a >> amount.min(63)
-}
-
 /// `mul.hi.u64`.
 #[inline(always)]
 pub(crate) fn mulhi_u64(a: u64, b: u64) -> u64 {

@@ -404,35 +404,56 @@ pub(crate) struct IntegerMode {
     pub satfinite: bool,
 }
 
-/// Integer products of registers that hold 16 columns of `a`, or rows of `b`, each: four bytes in a lane.
+/// A byte of a word as a number.
 #[inline(always)]
-fn multiply_i8<const R: usize>(
-    d: &mut [Lanes; 4],
-    a: [[&Lanes; R]; 2],
-    b: [&Lanes; R],
-    c: [&Lanes; 4],
+fn byte(word: u32, i: usize, signed: bool) -> i32 {
+    let byte = (word >> (8 * i)) as u8;
+    if signed { i32::from(byte as i8) } else { i32::from(byte) }
+}
+
+/// An integer `b` row by row, from registers that hold four bytes in a lane.
+#[inline(always)]
+fn rows_of_b_i8<const R: usize, const K: usize>(registers: [&Lanes; R], signed: bool) -> [[i32; 8]; K] {
+    let mut rows = [[0; 8]; K];
+    for r in 0..R {
+        for thread in 0..4 {
+            let words = words_of_b(registers[r], thread);
+            for i in 0..4 {
+                for n in 0..8 {
+                    rows[16 * r + 4 * thread + i][n] = byte(words[n], i, signed);
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// Eight rows of accumulators in two registers, plus the integer product, whose sum of at most 32 products fits an i32.
+#[inline(always)]
+fn multiply_i8<const R: usize, const K: usize>(
+    d: [&mut Lanes; 2],
+    a: [&Lanes; R],
+    b: &[[i32; 8]; K],
+    c: [&Lanes; 2],
     mode: IntegerMode,
 ) {
-    let byte = |word: u32, i: usize, signed: bool| {
-        let byte = (word >> (8 * i)) as u8;
-        if signed { i64::from(byte as i8) } else { i64::from(byte) }
-    };
-    for half in 0..2 {
-        for group in 0..8 {
-            for column in 0..8 {
-                let (register, lane) = (2 * half + column % 2, 4 * group + column / 2);
-                let mut sum = i64::from(c[register][lane] as i32);
-                for r in 0..R {
-                    for thread in 0..4 {
-                        let (x, y) = (a[half][r][4 * group + thread], b[r][4 * column + thread]);
-                        for i in 0..4 {
-                            sum += byte(x, i, mode.a_signed) * byte(y, i, mode.b_signed);
-                        }
+    for group in 0..8 {
+        let mut sum = [0i32; 8];
+        for r in 0..R {
+            for thread in 0..4 {
+                for i in 0..4 {
+                    let factor = byte(a[r][4 * group + thread], i, mode.a_signed);
+                    for n in 0..8 {
+                        sum[n] += factor * b[16 * r + 4 * thread + i][n];
                     }
                 }
-                let clamped = sum.clamp(i32::MIN.into(), i32::MAX.into());
-                d[register][lane] = (if mode.satfinite { clamped } else { sum }) as u32;
             }
+        }
+        for i in 0..8 {
+            let (register, lane) = (i / 4, 4 * group + i % 4);
+            let start = c[register][lane] as i32;
+            let end = if mode.satfinite { start.saturating_add(sum[i]) } else { start.wrapping_add(sum[i]) };
+            d[register][lane] = end as u32;
         }
     }
 }
@@ -440,11 +461,17 @@ fn multiply_i8<const R: usize>(
 /// `mma.m16n8k32.s32` of s8 or u8.
 #[inline(always)]
 pub(crate) fn m16n8k32_i8(d: &mut [Lanes; 4], a: [&Lanes; 4], b: [&Lanes; 2], c: [&Lanes; 4], mode: IntegerMode) {
-    multiply_i8(d, [[a[0], a[2]], [a[1], a[3]]], b, c, mode);
+    let rows = rows_of_b_i8::<2, 32>(b, mode.b_signed);
+    let [d0, d1, d2, d3] = d;
+    multiply_i8([d0, d1], [a[0], a[2]], &rows, [c[0], c[1]], mode);
+    multiply_i8([d2, d3], [a[1], a[3]], &rows, [c[2], c[3]], mode);
 }
 
 /// `mma.m16n8k16.s32` of s8 or u8.
 #[inline(always)]
 pub(crate) fn m16n8k16_i8(d: &mut [Lanes; 4], a: [&Lanes; 2], b: [&Lanes; 1], c: [&Lanes; 4], mode: IntegerMode) {
-    multiply_i8(d, [[a[0]], [a[1]]], b, c, mode);
+    let rows = rows_of_b_i8::<1, 16>(b, mode.b_signed);
+    let [d0, d1, d2, d3] = d;
+    multiply_i8([d0, d1], [a[0]], &rows, [c[0], c[1]], mode);
+    multiply_i8([d2, d3], [a[1]], &rows, [c[2], c[3]], mode);
 }

@@ -1,10 +1,11 @@
 //! `.sync` instructions: the lanes that they name have to come together, and what happens when some cannot.
 
 use super::Block;
+use super::registers::{get_register, put_register};
 use crate::exec::{Env, Group, Wait, Warp, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, Slot, lanes_of};
-use crate::program::{BarrierAction, Members, Op, Program};
+use crate::program::{BarrierAction, Members, Op, Program, Register};
 
 /// Whether the instruction can execute now for the lanes of `mask`. If not, the group waits for the others.
 #[inline(always)]
@@ -111,7 +112,11 @@ impl Block<'_> {
         } else if let Some((kind, lanes)) =
             waiting.iter().find_map(|at| spread(warp, program, warp.groups[*at], &waiting))
         {
-            meet(warp, kind, lanes);
+            match kind {
+                Meeting::Exchange(..) => self.exchange(index, lanes),
+                _ => meet(warp, kind, lanes),
+            }
+            let warp = &mut self.warps[index as usize];
             if matches!(kind, Meeting::Warp(_)) {
                 observe::warp_sync(warp, &mut self.env, lanes);
             }
@@ -124,24 +129,64 @@ impl Block<'_> {
             self.env.pc = pc;
             self.env.fault(warp, mask.trailing_zeros() as usize, FaultKind::Divergence { what });
         }
-        warp.settle();
+        self.warps[index as usize].settle();
         true
+    }
+
+    /// Groups of a warp execute the same exchange at different places, with registers of their own: the first one's instruction
+    /// does it for all.
+    fn exchange(&mut self, index: u32, lanes: u32) {
+        let program = self.env.context.program;
+        let warp = &mut self.warps[index as usize];
+        let groups: Vec<Group> = warp.groups.iter().filter(|group| group.mask & lanes != 0).copied().collect();
+        let of = |group: &Group| match &program.insts[group.pc as usize].op {
+            Op::Collective(_, action, Some(exchange)) => Some((action, exchange)),
+            _ => None,
+        };
+        let Some((action, first)) = groups.first().and_then(of) else { return };
+        let touched: Vec<Register> = first.sources.iter().chain(&first.results).copied().collect();
+        let before: Vec<_> = touched.iter().map(|register| get_register(warp, *register)).collect();
+        for group in &groups[1..] {
+            let Some((_, other)) = of(group) else { continue };
+            for (to, from) in first.sources.iter().zip(&other.sources) {
+                let values = get_register(warp, *from);
+                put_register(warp, *to, group.mask, &values);
+            }
+        }
+        self.env.pc = groups[0].pc;
+        action(warp, &mut self.env, lanes);
+        let results: Vec<_> = first.results.iter().map(|register| get_register(warp, *register)).collect();
+        for (register, values) in touched.iter().zip(&before) {
+            put_register(warp, *register, !groups[0].mask, values);
+        }
+        for group in &groups {
+            let Some((_, other)) = of(group) else { continue };
+            for (to, values) in other.results.iter().zip(&results) {
+                put_register(warp, *to, group.mask, values);
+            }
+        }
+        for group in warp.groups.iter_mut().filter(|group| group.mask & lanes != 0) {
+            (group.wait, group.pc) = (Wait::Ready, group.pc + 1);
+        }
+        groups.iter().for_each(|group| self.count_one(group.pc, group.mask));
     }
 }
 
 /// Where lanes can be together without standing at the same instruction.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Meeting {
+enum Meeting<'a> {
     /// `bar.warp.sync` with this mask.
     Warp(u32),
-    /// `barrier.sync` without `.aligned`, by number.
-    Block(u8),
+    /// `shfl.sync`, `vote.sync` and the like: mask, opcode and modifiers.
+    Exchange(u32, &'a str),
+    /// `barrier.sync` or `barrier.arrive` without `.aligned`, by number.
+    Block(u8, BarrierAction),
 }
 
 /// The lanes that a waiting group still lacks.
 fn missing(warp: &Warp, program: &Program, group: Group) -> u32 {
     let needed = match &program.insts[group.pc as usize].op {
-        Op::Collective(Members::Mask(register), _) | Op::WarpBarrier(Members::Mask(register)) => {
+        Op::Collective(Members::Mask(register), ..) | Op::WarpBarrier(Members::Mask(register)) => {
             let named = register.load(warp);
             lanes_of(group.mask).fold(0, |needed, lane| needed | named[lane])
         }
@@ -150,37 +195,44 @@ fn missing(warp: &Warp, program: &Program, group: Group) -> u32 {
     needed & warp.live & !group.mask
 }
 
-fn meeting(warp: &Warp, program: &Program, group: Group) -> Option<Meeting> {
+fn meeting<'a>(warp: &Warp, program: &'a Program, group: Group) -> Option<Meeting<'a>> {
     let lane = group.mask.trailing_zeros() as usize;
-    match &program.insts[group.pc as usize].op {
-        Op::WarpBarrier(Members::Mask(register)) => Some(Meeting::Warp(register.load(warp)[lane])),
-        Op::Barrier(barrier) if !barrier.aligned && barrier.action == BarrierAction::Sync => {
-            u8::try_from(barrier.id.load(warp)[lane]).ok().map(Meeting::Block)
+    let inst = &program.insts[group.pc as usize];
+    match &inst.op {
+        Op::WarpBarrier(Members::Mask(register)) => Some(Meeting::Warp(register.lane(warp, lane))),
+        // Lanes whose guard is false would have to leave the group first.
+        Op::Collective(Members::Mask(register), _, Some(exchange))
+            if group.mask & !(warp.preds[inst.guard.0 as usize] ^ inst.flip) == 0 =>
+        {
+            Some(Meeting::Exchange(register.lane(warp, lane), &exchange.form))
+        }
+        Op::Barrier(barrier) if !barrier.aligned && !barrier.action.reduces() => {
+            u8::try_from(barrier.id.lane(warp, lane)).ok().map(|id| Meeting::Block(id, barrier.action))
         }
         _ => None,
     }
 }
 
 /// The lanes that wait at the same meeting as a group, if nobody is missing from it.
-fn spread(warp: &Warp, program: &Program, group: Group, waiting: &[usize]) -> Option<(Meeting, u32)> {
+fn spread<'a>(warp: &Warp, program: &'a Program, group: Group, waiting: &[usize]) -> Option<(Meeting<'a>, u32)> {
     let kind = meeting(warp, program, group)?;
     let here = waiting.iter().map(|at| warp.groups[*at]).filter(|other| meeting(warp, program, *other) == Some(kind));
     let present = here.fold(0, |lanes, other| lanes | other.mask);
     let needed = match kind {
-        Meeting::Warp(members) => members,
-        Meeting::Block(_) => FULL,
+        Meeting::Warp(members) | Meeting::Exchange(members, _) => members,
+        Meeting::Block(..) => FULL,
     };
     (needed & warp.live & !present == 0).then_some((kind, present))
 }
 
 /// The groups of these lanes have met. At a barrier of the block one of them arrives for all.
-fn meet(warp: &mut Warp, kind: Meeting, lanes: u32) {
+fn meet(warp: &mut Warp, kind: Meeting<'_>, lanes: u32) {
     let mut first = true;
     for group in warp.groups.iter_mut().filter(|group| group.mask & lanes != 0) {
         match kind {
-            Meeting::Warp(_) => (group.wait, group.pc) = (Wait::Ready, group.pc + 1),
-            Meeting::Block(_) if first => (group.wait, group.forced) = (Wait::Ready, true),
-            Meeting::Block(id) => group.wait = Wait::Barrier(id),
+            Meeting::Block(..) if first => (group.wait, group.forced) = (Wait::Ready, true),
+            Meeting::Block(id, BarrierAction::Sync) => group.wait = Wait::Barrier(id),
+            _ => (group.wait, group.pc) = (Wait::Ready, group.pc + 1),
         }
         first = false;
     }

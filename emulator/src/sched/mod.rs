@@ -247,7 +247,7 @@ impl<'a> Block<'a> {
                     return Step::Abort;
                 }
             }
-            Op::Collective(members, action) => {
+            Op::Collective(members, action, _) => {
                 if mask != 0 {
                     if !convergence::together(warp, &mut self.env, *members, mask) {
                         return Step::Waits;

@@ -15,6 +15,24 @@ pub(super) fn set_register(warp: &mut Warp, register: Register, value: impl Fn(u
     }
 }
 
+/// The lanes of a register of any file.
+pub(super) fn get_register(warp: &Warp, register: Register) -> [u64; LANES] {
+    match register {
+        Register::R32(slot) => slot.load(warp).map(u64::from),
+        Register::R64(slot) => slot.load(warp),
+        Register::Pred(slot) => slot.load(warp).map(u64::from),
+    }
+}
+
+/// Replaces some lanes of a register of any file.
+pub(super) fn put_register(warp: &mut Warp, register: Register, mask: u32, values: &[u64; LANES]) {
+    match register {
+        Register::R32(slot) => slot.store(warp, mask, values.map(|value| value as u32)),
+        Register::R64(slot) => slot.store(warp, mask, *values),
+        Register::Pred(slot) => slot.store(warp, mask, values.map(|value| value != 0)),
+    }
+}
+
 /// Gives a register the value of a predefined one, in the block with this number.
 pub(super) fn set_special(warp: &mut Warp, env: &Env<'_>, register: Register, special: Special, number: u64) {
     let context = env.context;

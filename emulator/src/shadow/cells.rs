@@ -14,6 +14,9 @@ pub(super) const BYTEWISE: u32 = u32::MAX;
 /// Program counters above this one are reported as this one.
 const PC_LIMIT: u32 = (1 << 21) - 1;
 
+/// The bits of a [`Writer`] that name the thread.
+pub(super) const THREAD: u32 = (1 << 11) - 1;
+
 /// The author of a write: warp, lane and program counter in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Writer(pub(super) u32);

@@ -1,6 +1,6 @@
 //! The exact look at the cells of one access, where the quick one does not settle it.
 
-use super::cells::{BYTEWISE, IN_FLIGHT, Kind, LAST, Lanes, Layer, UNWRITTEN, WRITTEN, Writer};
+use super::cells::{BYTEWISE, IN_FLIGHT, Kind, LAST, Lanes, Layer, THREAD, UNWRITTEN, WRITTEN, Writer};
 use super::order::Order;
 use super::{Conflict, Earlier, Hazard, SharedShadow, Strong, WarpAccess, lanes};
 
@@ -49,16 +49,16 @@ struct Look<'a> {
 impl Order {
     /// Whether a plain write of this time by this author is ordered before the next access of a lane. Marks are not.
     #[inline(always)]
-    pub(super) fn is_ordered(&self, by: Writer, time: u32, author: u32) -> bool {
-        let author = Writer(author);
+    pub(super) fn is_ordered(&self, by: Writer, time: u32, who: u32) -> bool {
+        let author = Writer(who);
         let (warp, other) = (by.warp() as usize, author.warp() as usize);
         if time > LAST {
             return false;
         }
-        if warp != other {
-            return time <= self.known(warp, other);
-        }
-        by.lane() == author.lane() || time <= self.known_lane(warp, by.lane() as usize, author.lane() as usize)
+        let [lane, author] = [by, author].map(|thread| thread.lane() as usize);
+        time <= self.known(warp, other)
+            || by.0 & THREAD == who & THREAD
+            || time <= self.known_thread((warp, lane), (other, author))
     }
 }
 
@@ -105,14 +105,14 @@ impl Look<'_> {
     /// The lane of a warp whose access to a cell is not ordered before this one.
     fn unordered_lane(&self, warp: usize, time: u32, lanes: Lanes) -> Option<Earlier> {
         let own = self.by.warp() as usize;
+        let me = self.by.lane();
+        let known = |lane: u32| self.order.known_thread((own, me as usize), (warp, lane as usize));
         let lane = if warp != own {
-            (time > self.order.known(own, warp)).then_some(lanes.latest())
+            (time > self.order.known(own, warp) && time > known(lanes.latest())).then_some(lanes.latest())
         } else {
-            let me = self.by.lane();
             // The time is the latest lane's. The other one's is not kept, but it lies after the last meeting of all lanes;
             // if the two have met apart from the rest since then, nothing is claimed.
             let met = self.order.known(own, own);
-            let known = |lane: u32| self.order.known_lane(own, me as usize, lane as usize);
             let latest = lanes.latest() != me && time > known(lanes.latest());
             let other = lanes.other() != me && time > met && known(lanes.other()) == met;
             if latest { Some(lanes.latest()) } else { other.then_some(lanes.other()) }
@@ -168,7 +168,6 @@ impl SharedShadow {
     ) {
         let settled = matches!(party, Party::Store | Party::Copy) && self.is_settled(access.warp as usize);
         for lane in lanes(access.mask) {
-            let by = Writer::new(access.warp, lane as u32, access.pc);
             let (address, end) = (access.addresses[lane], access.addresses[lane] + u64::from(access.bytes));
             let mut found = None;
             let mut at = address;
@@ -180,13 +179,14 @@ impl SharedShadow {
                 if !is_whole && !is_bytewise {
                     self.split(word);
                 }
+                let by = access.author(lane as u32, (at - address) as u32 / 4);
                 let look = Look { order: &self.order, party, by, now: self.now, same, settled };
                 match &mut self.bytes {
                     Some(bytes) if !is_whole || is_bytewise => {
                         let look = Look { settled: false, ..look };
                         for byte in at..stop {
                             let conflict = look.conflict(bytes, byte as usize);
-                            found = found.or(conflict.map(|conflict| (byte, conflict)));
+                            found = found.or(conflict.map(|conflict| (byte, by.lane(), conflict)));
                             look.record(bytes, byte as usize);
                         }
                         // A write of the whole word makes it one again.
@@ -195,17 +195,17 @@ impl SharedShadow {
                         }
                     }
                     _ => {
-                        found = found.or(look.conflict(&self.words, word).map(|conflict| (at, conflict)));
+                        found = found.or(look.conflict(&self.words, word).map(|conflict| (at, by.lane(), conflict)));
                         look.record(&mut self.words, word);
                     }
                 }
                 at = stop;
             }
-            if let Some((address, (hazard, earlier))) = found {
+            if let Some((address, lane, (hazard, earlier))) = found {
                 let is_wanted =
                     if hazard == Hazard::Uninitialised { self.checks.uninitialised } else { self.checks.races };
                 if is_wanted {
-                    conflicts.push(Conflict { lane: lane as u32, address, hazard, earlier });
+                    conflicts.push(Conflict { lane, address, hazard, earlier });
                 }
             }
         }

@@ -9,11 +9,12 @@
 //! * The destination of a `cp.async` is in flight from its issue to the wait of the thread that issued it. After the wait it
 //!   counts as written by that thread at that moment, so other threads still need a barrier.
 //! * Strong accesses (atomic, volatile, relaxed, acquire, release) do not race with one another, but with plain ones they do.
-//!   A fence before a strong write and one after a strong read of the same address order what lies around them; the whole
-//!   warp counts as the releasing and acquiring party.
+//!   A fence before a strong write and one after a strong read of the same address order what lies around them. Each thread
+//!   releases and acquires for itself: of its sister lanes it tells up to where they last met.
 //! * Two lanes of one store instruction may write the same value to one address, not different ones. Equal values stored by
 //!   different instructions or warps are a race like any other.
-//! * `ldmatrix` and `stmatrix` count as accesses by the lanes that give the rows' addresses.
+//! * `ldmatrix` and `stmatrix` count as accesses by the four lanes whose registers a row goes to or comes from, a word each,
+//!   with `.trans` too; not by the lane that gives the row's address.
 //! * The word is the unit as long as accesses cover whole words, the byte elsewhere, so neighbours never raise an alarm.
 
 mod cells;
@@ -84,6 +85,17 @@ pub(crate) struct WarpAccess<'a> {
     pub addresses: &'a [u64; 32],
     /// Bytes of one lane's access: 1, 2, 4, 8 or 16.
     pub bytes: u32,
+    /// Each access is a row of 16 bytes of an 8x8 matrix, and its four words are accessed by lanes of their own.
+    pub by_rows: bool,
+}
+
+impl WarpAccess<'_> {
+    /// Who accesses a word of a lane's access.
+    #[inline(always)]
+    fn author(&self, lane: u32, word: u32) -> Writer {
+        let lane = if self.by_rows { 4 * (lane % 8) + word } else { lane };
+        Writer::new(self.warp, lane, self.pc)
+    }
 }
 
 /// Semantics of a strong access.
@@ -125,6 +137,9 @@ fn readers(access: WarpAccess<'_>) -> u32 {
     let WarpAccess { mask, addresses, .. } = access;
     let (first, last) = (mask.trailing_zeros() & 31, 31 - mask.leading_zeros().min(31));
     let (low, high) = (addresses[first as usize], addresses[last as usize]);
+    if access.by_rows {
+        return mask;
+    }
     let is_one = || addresses.iter().zip(0..).fold(true, |one, (at, lane)| one & (*at == low || mask >> lane & 1 == 0));
     if low == high && is_one() { mask & (1 << first | 1 << last) } else { mask }
 }
@@ -157,7 +172,7 @@ impl SharedShadow {
         self.now
     }
 
-    /// A plain load, `ldmatrix` included: each lane that gives a row's address reads it.
+    /// A plain load, `ldmatrix` included.
     #[inline(always)]
     pub(crate) fn load(&mut self, access: WarpAccess<'_>, conflicts: &mut Vec<Conflict>) {
         self.tick();
@@ -198,13 +213,20 @@ impl SharedShadow {
         let now = self.tick();
         let warp = access.warp as usize;
         if kind != Strong::Store {
-            lanes(access.mask).for_each(|lane| self.order.observe(warp, access.addresses[lane], ordering));
+            let mut rest = access.mask;
+            while rest != 0 {
+                let address = access.addresses[rest.trailing_zeros() as usize];
+                let same =
+                    lanes(rest).filter(|lane| access.addresses[*lane] == address).fold(0, |m, lane| m | 1 << lane);
+                self.order.observe(warp, same, address, ordering);
+                rest &= !same;
+            }
         }
         self.examine(access, Party::Strong(kind), &|_, _| true, conflicts);
         if kind != Strong::Load {
             let atomic = kind == Strong::Atomic;
             for lane in lanes(access.mask) {
-                self.order.publish(warp, access.addresses[lane], ordering, atomic, now);
+                self.order.publish((warp, lane), access.addresses[lane], ordering, atomic, now);
             }
         }
     }
@@ -254,8 +276,8 @@ impl SharedShadow {
     }
 
     /// `membar` or `fence` that acquires and releases, at block scope or wider.
-    pub(crate) fn fence(&mut self, warp: u32) {
-        self.order.fence(warp as usize, self.now);
+    pub(crate) fn fence(&mut self, warp: u32, mask: u32) {
+        self.order.fence(warp as usize, mask, self.now);
     }
 
     /// Whether a strong write may be unordered with what this warp does now.
@@ -327,9 +349,10 @@ impl SharedShadow {
                 // A write of the whole word makes it one again.
                 for lane in lanes(bytewise & !still) {
                     let first = (access.addresses[lane] >> 2) as usize;
-                    let cells = first..first + (access.bytes / 4) as usize;
-                    self.words.write.time[cells.clone()].fill(self.now);
-                    self.words.write.who[cells].fill(Writer::new(access.warp, lane as u32, access.pc).0);
+                    for word in 0..(access.bytes / 4) as usize {
+                        self.words.write.time[first + word] = self.now;
+                        self.words.write.who[first + word] = access.author(lane as u32, word as u32).0;
+                    }
                 }
                 left & !bytewise | still
             }

@@ -62,7 +62,7 @@ fn load_cells<const SHIFT: u32, const N: usize>(
         {
             time.fill(now);
             for (lane, who) in who.chunks_exact_mut(N).enumerate() {
-                who.fill(Lanes::new(lane as u32, pc).0);
+                who.copy_from_slice(&authors::<SHIFT, N>(access, lane).map(|by| Lanes::new(by.lane(), pc).0));
             }
             return 0;
         }
@@ -70,7 +70,7 @@ fn load_cells<const SHIFT: u32, const N: usize>(
     let mut left = 0;
     for lane in lanes(mask) {
         let first = (addresses[lane] >> SHIFT) as usize;
-        let lane = lane as u32;
+        let authors = authors::<SHIFT, N>(access, lane);
         let (Some(written), Some(time), Some(who)) = (
             chunk::<N>(&write.time, first),
             chunk_mut::<N>(&mut reads.time, first),
@@ -80,12 +80,9 @@ fn load_cells<const SHIFT: u32, const N: usize>(
         };
         // Written, and not after what everyone is known to have done. Marks are greater than any time, and 0 becomes so.
         if !all(written, |time| time.wrapping_sub(1) < floor) {
-            let by = Writer::new(warp, lane, 0);
-            let in_order = |author: &[u32; N]| {
-                written
-                    .iter()
-                    .zip(author)
-                    .all(|(time, author)| *time != UNWRITTEN && order.is_ordered(by, *time, *author))
+            let in_order = |who: &[u32; N]| {
+                let mut cells = written.iter().zip(who).zip(authors);
+                cells.all(|((time, who), by)| *time != UNWRITTEN && order.is_ordered(by, *time, *who))
             };
             if !chunk::<N>(&write.who, first).is_some_and(in_order) {
                 left |= 1 << lane;
@@ -93,9 +90,10 @@ fn load_cells<const SHIFT: u32, const N: usize>(
             }
         }
         if all(time, |time| time <= met) {
-            *who = [Lanes::new(lane, pc).0; N];
+            *who = authors.map(|by| Lanes::new(by.lane(), pc).0);
         } else {
-            for (who, time) in who.iter_mut().zip(time.iter()) {
+            for ((who, time), by) in who.iter_mut().zip(time.iter()).zip(authors) {
+                let lane = by.lane();
                 *who = if *time <= met { Lanes::new(lane, pc).0 } else { Lanes(*who).and_then(lane, pc).0 };
             }
         }
@@ -112,7 +110,7 @@ fn write_cells<const SHIFT: u32, const N: usize>(
     layer: &mut Layer,
     access: WarpAccess<'_>,
 ) -> u32 {
-    let WarpAccess { warp, pc, mask, addresses, .. } = access;
+    let WarpAccess { warp, mask, addresses, .. } = access;
     let row = row::<SHIFT, N>(access);
     let mut left = 0;
     for (other, reads) in layer.reads.iter().enumerate() {
@@ -133,8 +131,9 @@ fn write_cells<const SHIFT: u32, const N: usize>(
                 continue;
             }
             // A thread may write what it alone has read.
-            let alone = |(time, who): (&u32, &u32)| *time <= known || Lanes(*who).is_alone(lane as u32);
-            if other != warp as usize || !time.iter().zip(who).all(alone) {
+            let authors = authors::<SHIFT, N>(access, lane);
+            let alone = |((time, who), by): ((&u32, &u32), &Writer)| *time <= known || Lanes(*who).is_alone(by.lane());
+            if other != warp as usize || !time.iter().zip(who).zip(&authors).all(alone) {
                 left |= 1 << lane;
             }
         }
@@ -149,7 +148,7 @@ fn write_cells<const SHIFT: u32, const N: usize>(
         {
             time.fill(mark);
             for (lane, who) in who.chunks_exact_mut(N).enumerate() {
-                who.fill(Writer::new(warp, lane as u32, pc).0);
+                who.copy_from_slice(&authors::<SHIFT, N>(access, lane).map(|by| by.0));
             }
             return 0;
         }
@@ -160,16 +159,23 @@ fn write_cells<const SHIFT: u32, const N: usize>(
         else {
             continue;
         };
-        let by = Writer::new(warp, lane as u32, pc);
-        let in_order = |(time, author): (&u32, &u32)| *time == UNWRITTEN || order.is_ordered(by, *time, *author);
-        if all(time, |time| time <= floor) || time.iter().zip(who.iter()).all(in_order) {
+        let authors = authors::<SHIFT, N>(access, lane);
+        let in_order =
+            |((time, who), by): ((&u32, &u32), &Writer)| *time == UNWRITTEN || order.is_ordered(*by, *time, *who);
+        if all(time, |time| time <= floor) || time.iter().zip(who.iter()).zip(&authors).all(in_order) {
             *time = [mark; N];
-            *who = [by.0; N];
+            *who = authors.map(|by| by.0);
         } else {
             left |= 1 << lane;
         }
     }
     left
+}
+
+/// Who accesses the cells of a lane's access.
+#[inline(always)]
+fn authors<const SHIFT: u32, const N: usize>(access: WarpAccess<'_>, lane: usize) -> [Writer; N] {
+    std::array::from_fn(|cell| access.author(lane as u32, (cell as u32) >> (2 - SHIFT)))
 }
 
 /// The first cell if all lanes access, one behind the other.

@@ -41,26 +41,37 @@ impl Block {
     }
 
     fn load(&mut self, warp: u32, mask: u32, addresses: [u64; 32], bytes: u32) -> Vec<Conflict> {
-        self.event(|shadow, pc, out| shadow.load(WarpAccess { warp, pc, mask, addresses: &addresses, bytes }, out))
+        self.event(|shadow, pc, out| {
+            shadow.load(WarpAccess { warp, pc, mask, addresses: &addresses, bytes, by_rows: false }, out)
+        })
     }
 
     /// A store of a different value by each lane.
     fn store(&mut self, warp: u32, mask: u32, addresses: [u64; 32], bytes: u32) -> Vec<Conflict> {
         self.event(|shadow, pc, out| {
-            shadow.store(WarpAccess { warp, pc, mask, addresses: &addresses, bytes }, |_, _| false, out);
+            shadow.store(
+                WarpAccess { warp, pc, mask, addresses: &addresses, bytes, by_rows: false },
+                |_, _| false,
+                out,
+            );
         })
     }
 
     fn strong(&mut self, warp: u32, address: u64, kind: Strong, ordering: Ordering) -> Vec<Conflict> {
         let addresses = [address; 32];
         self.event(|shadow, pc, out| {
-            shadow.strong(WarpAccess { warp, pc, mask: 1, addresses: &addresses, bytes: 4 }, kind, ordering, out);
+            shadow.strong(
+                WarpAccess { warp, pc, mask: 1, addresses: &addresses, bytes: 4, by_rows: false },
+                kind,
+                ordering,
+                out,
+            );
         })
     }
 
     fn copy(&mut self, warp: u32, mask: u32, addresses: [u64; 32], bytes: u32) -> Vec<Conflict> {
         self.event(|shadow, pc, out| {
-            shadow.copy_issued(WarpAccess { warp, pc, mask, addresses: &addresses, bytes }, out)
+            shadow.copy_issued(WarpAccess { warp, pc, mask, addresses: &addresses, bytes, by_rows: false }, out)
         })
     }
 
@@ -259,7 +270,7 @@ fn a_reader_that_has_met_the_writer_apart_raises_no_alarm() {
 
 #[test]
 fn same_store_to_one_address() {
-    let access = |addresses| WarpAccess { warp: 0, pc: 9, mask: 0b11, addresses, bytes: 4 };
+    let access = |addresses| WarpAccess { warp: 0, pc: 9, mask: 0b11, addresses, bytes: 4, by_rows: false };
     for same in [true, false] {
         let mut block = Block::written(1);
         let mut found = Vec::new();
@@ -445,7 +456,12 @@ fn strong_accesses_of_parts_of_a_word_are_remembered() {
         let mut block = Block::written(2);
         let addresses = [6; 32];
         let found = block.event(|shadow, pc, out| {
-            shadow.strong(WarpAccess { warp: 0, pc, mask: 1, addresses: &addresses, bytes: 2 }, kind, RELAXED, out);
+            shadow.strong(
+                WarpAccess { warp: 0, pc, mask: 1, addresses: &addresses, bytes: 2, by_rows: false },
+                kind,
+                RELAXED,
+                out,
+            );
         });
         assert_eq!(found, []);
         assert_eq!(block.load(1, 1, [4; 32], 2), [], "the other half");
@@ -454,35 +470,125 @@ fn strong_accesses_of_parts_of_a_word_are_remembered() {
     }
 }
 
-/// Warp 0 writes data and sets a flag at 1024, warp 1 sees the flag and reads the data.
+/// Lane 0 of warp 0 writes 32 words and sets a flag at 1024, lane 0 of warp 1 sees the flag and reads each word.
 fn message(fences: (bool, bool), set: (Strong, Ordering), get: (Strong, Ordering)) -> usize {
     let mut block = Block::written(2);
-    assert_eq!(block.store(0, ALL, strided(0, 4), 4), []);
+    (0..32).for_each(|word| assert_eq!(block.store(0, 1, [4 * word; 32], 4), []));
     if fences.0 {
-        block.shadow.fence(0);
+        block.shadow.fence(0, 1);
     }
     assert_eq!(block.strong(0, 1024, set.0, set.1), []);
     assert_eq!(block.strong(1, 1024, get.0, get.1), []);
     if fences.1 {
-        block.shadow.fence(1);
+        block.shadow.fence(1, 1);
     }
-    block.load(1, ALL, strided(0, 4), 4).len()
+    (0..32).map(|word| block.load(1, 1, [4 * word; 32], 4).len()).sum()
 }
+
+const RELEASE: Ordering = Ordering { acquire: false, release: true };
+const ACQUIRE: Ordering = Ordering { acquire: true, release: false };
 
 #[test]
 fn release_and_acquire_order() {
     use Strong::{Atomic, Load, Store};
-    let release = Ordering { acquire: false, release: true };
-    let acquire = Ordering { acquire: true, release: false };
     assert_eq!(message((true, true), (Atomic, RELAXED), (Atomic, RELAXED)), 0);
     assert_eq!(message((true, true), (Store, RELAXED), (Load, RELAXED)), 0);
-    assert_eq!(message((false, false), (Store, release), (Load, acquire)), 0);
-    assert_eq!(message((false, true), (Atomic, release), (Load, RELAXED)), 0);
+    assert_eq!(message((false, false), (Store, RELEASE), (Load, ACQUIRE)), 0);
+    assert_eq!(message((false, true), (Atomic, RELEASE), (Load, RELAXED)), 0);
     // Half a pattern orders nothing.
     assert_eq!(message((true, false), (Store, RELAXED), (Load, RELAXED)), 32);
     assert_eq!(message((false, true), (Store, RELAXED), (Load, RELAXED)), 32);
-    assert_eq!(message((false, false), (Store, release), (Load, RELAXED)), 32);
-    assert_eq!(message((false, false), (Atomic, RELAXED), (Atomic, acquire)), 32);
+    assert_eq!(message((false, false), (Store, RELEASE), (Load, RELAXED)), 32);
+    assert_eq!(message((false, false), (Atomic, RELAXED), (Atomic, ACQUIRE)), 32);
+}
+
+#[test]
+fn a_thread_releases_what_its_sisters_did_before_they_met() {
+    // All lanes of warp 0 write, lane 0 sets the flag, lane 0 of warp 1 acquires and reads word 0 and word 9.
+    for (meets, races) in [(false, [0, 1]), (true, [0, 0])] {
+        let mut block = Block::written(2);
+        assert_eq!(block.store(0, ALL, strided(0, 4), 4), []);
+        if meets {
+            block.shadow.warp_sync(0, ALL);
+        }
+        block.strong(0, 1024, Strong::Store, RELEASE);
+        block.strong(1, 1024, Strong::Load, ACQUIRE);
+        assert_eq!([0, 36].map(|at| block.load(1, 1, [at; 32], 4).len()), races, "{meets}");
+    }
+    // A fence by a sister does not help.
+    let mut block = Block::written(2);
+    block.store(0, ALL, strided(0, 4), 4);
+    block.shadow.fence(0, ALL & !1);
+    block.strong(0, 1024, Strong::Store, RELAXED);
+    block.strong(1, 1024, Strong::Load, ACQUIRE);
+    assert_eq!(block.load(1, 1, [0; 32], 4).len(), 1);
+}
+
+#[test]
+fn a_thread_acquires_for_itself_until_its_warp_meets() {
+    // Lane 0 of warp 1 acquires; lane 5 reads.
+    for (meets, races) in [(0, 1), (0b100_0001, 1), (0b10_0001, 0), (ALL, 0)] {
+        let mut block = Block::written(2);
+        block.store(0, 1, [0; 32], 4);
+        block.strong(0, 1024, Strong::Store, RELEASE);
+        block.strong(1, 1024, Strong::Load, ACQUIRE);
+        if meets != 0 {
+            block.shadow.warp_sync(1, meets);
+        }
+        assert_eq!(block.load(1, 1 << 5, [0; 32], 4).len(), races, "{meets:#x}");
+    }
+    // What one thread learned goes on through a barrier of the block.
+    let mut block = Block::written(3);
+    block.store(0, 1, [0; 32], 4);
+    block.strong(0, 1024, Strong::Store, RELEASE);
+    block.strong(1, 1024, Strong::Load, ACQUIRE);
+    block.barrier(1, 1..3, 1..3);
+    assert_eq!(block.load(2, ALL, [0; 32], 4), []);
+}
+
+#[test]
+fn threads_that_all_release_make_a_warp() {
+    // Each lane of warp 0 releases its own word at a flag of its own; warp 1 acquires them all, lane by lane and together.
+    let mut block = Block::written(2);
+    block.store(0, ALL, strided(0, 4), 4);
+    let flags = strided(1024, 0);
+    for (warp, kind, ordering) in [(0, Strong::Atomic, RELEASE), (1, Strong::Load, ACQUIRE)] {
+        let found = block.event(|shadow, pc, out| {
+            let access = WarpAccess { warp, pc, mask: ALL, addresses: &flags, bytes: 4, by_rows: false };
+            shadow.strong(access, kind, ordering, out);
+        });
+        assert_eq!(found, []);
+    }
+    assert_eq!(block.load(1, ALL, std::array::from_fn(|lane| 4 * (31 - lane as u64)), 4), []);
+    assert_eq!(block.store(1, ALL, strided(0, 4), 4).len(), 32, "lane 31 - l has read");
+}
+
+#[test]
+fn rows_of_matrices_belong_to_the_lanes_that_receive_them() {
+    let rows = |block: &mut Block, store: bool| {
+        let addresses = strided(0, 16);
+        block.event(|shadow, pc, out| {
+            let access = WarpAccess { warp: 0, pc, mask: ALL, addresses: &addresses, bytes: 16, by_rows: true };
+            if store { shadow.store(access, |_, _| false, out) } else { shadow.load(access, out) }
+        })
+    };
+    // Lane l writes the 16 bytes of row l and gives their address: lanes 4r to 4r + 3 read them.
+    let mut block = Block::written(1);
+    assert_eq!(block.store(0, ALL, strided(0, 16), 16), []);
+    let races = rows(&mut block, false);
+    assert_eq!(races.len(), 32);
+    // Row 0 is lane 0's own in its first word alone.
+    assert_eq!(races[0], conflict(1, 4, Hazard::ReadAfterWrite, (0, 0, 1)));
+    let mut block = Block::written(1);
+    block.store(0, ALL, strided(0, 16), 16);
+    block.shadow.warp_sync(0, ALL);
+    assert_eq!(rows(&mut block, false), []);
+    assert_eq!(block.store(0, 0b1000, [12; 32], 4), [], "word 3 of row 0 was read by lane 3");
+    assert_eq!(block.store(0, 0b1000, [8; 32], 4)[0].hazard, Hazard::WriteAfterRead);
+    let mut block = Block::written(1);
+    assert_eq!(rows(&mut block, true), []);
+    assert_eq!(block.load(0, 1 << 5, [16 + 4; 32], 4), [], "word 1 of row 1 comes from lane 5");
+    assert_eq!(block.load(0, 1 << 5, [16; 32], 4), [conflict(5, 16, Hazard::ReadAfterWrite, (0, 4, 1))]);
 }
 
 #[test]
@@ -490,9 +596,9 @@ fn a_relaxed_store_ends_what_the_flag_told_and_an_atomic_keeps_it() {
     for (between, races) in [(Strong::Store, 1), (Strong::Atomic, 0)] {
         let mut block = Block::written(3);
         block.store(0, 1, [0; 32], 4);
-        block.strong(0, 1024, Strong::Store, Ordering { acquire: false, release: true });
+        block.strong(0, 1024, Strong::Store, RELEASE);
         block.strong(2, 1024, between, RELAXED);
-        block.strong(1, 1024, Strong::Load, Ordering { acquire: true, release: false });
+        block.strong(1, 1024, Strong::Load, ACQUIRE);
         assert_eq!(block.load(1, 1, [0; 32], 4).len(), races);
     }
 }

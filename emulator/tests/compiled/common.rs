@@ -52,6 +52,14 @@ pub fn download_f32(device: &Emulator, address: u64, count: usize) -> Vec<f32> {
     download_u32(device, address, count).into_iter().map(f32::from_bits).collect()
 }
 
+/// Puts the upper halves of `f32` values, which are bf16, into an allocation.
+pub fn upload_bf16(device: &Emulator, values: &[f32], name: &str) -> u64 {
+    let bytes: Vec<u8> = values.iter().flat_map(|x| ((x.to_bits() >> 16) as u16).to_le_bytes()).collect();
+    let address = device.alloc(bytes.len() as u64, name).unwrap();
+    device.write(address, &bytes).unwrap();
+    address
+}
+
 /// Loads a module and launches one of its kernels.
 pub fn run(
     device: &Emulator,
@@ -63,6 +71,11 @@ pub fn run(
     let kernel = Module::load(ptx).unwrap().kernel(name).unwrap();
     let (grid, block) = ([grid, 1, 1], [block, 1, 1]);
     device.launch(&Launch { kernel: &kernel, grid, block, dynamic_shared, params: &params.0, config: None })
+}
+
+/// The bf16 value below `x` in magnitude.
+pub fn cut(x: f32) -> f32 {
+    f32::from_bits(x.to_bits() & 0xffff_0000)
 }
 
 /// Numbers between -1 and 1 that look random.

@@ -1,23 +1,14 @@
 //! A tensor-core product as nvcc 13 compiles it for sm_80: asynchronous copies, `ldmatrix`, `mma`.
 
-use crate::common::{Params, config, download_f32, values};
+use crate::common::{Params, config, cut, download_f32, upload_bf16, values};
 use ptx_emulator::{Approximation, Asynchrony, Config, Emulator, Launch, Module, Schedule};
 
 const PTX: &str = include_str!("../ptx/gemm.ptx");
 
-/// Puts the upper halves of `f32` values, which are bf16, into an allocation.
-fn upload(device: &Emulator, values: &[f32], name: &str) -> u64 {
-    let bytes: Vec<u8> = values.iter().flat_map(|x| ((x.to_bits() >> 16) as u16).to_le_bytes()).collect();
-    let address = device.alloc(bytes.len() as u64, name).unwrap();
-    device.write(address, &bytes).unwrap();
-    address
-}
-
 #[test]
 fn product_of_bf16_matrices() {
     let (m, n, k) = (100, 80, 96);
-    let cut = |x: &f32| f32::from_bits(x.to_bits() & 0xffff_0000);
-    let numbers: Vec<f32> = values((m + n) * k).iter().map(cut).collect();
+    let numbers: Vec<f32> = values((m + n) * k).into_iter().map(cut).collect();
     let (a, b) = numbers.split_at(m * k);
     let kernel = Module::load(PTX).unwrap().kernel("gemm_bf16").unwrap();
     assert_eq!(kernel.max_threads(), Some([128, 1, 1]));
@@ -28,7 +19,7 @@ fn product_of_bf16_matrices() {
             for approximation in [Approximation::Exact, Approximation::Perturbed] {
                 let device =
                     Emulator::new(Config { asynchrony, schedule, approximation, seed: seed as u64, ..config() });
-                let (from_a, from_b) = (upload(&device, a, "a"), upload(&device, b, "b"));
+                let (from_a, from_b) = (upload_bf16(&device, a, "a"), upload_bf16(&device, b, "b"));
                 let to = device.alloc((m * n * 4) as u64, "c").unwrap();
                 let sizes = [m, n, k].map(|size| size as i32);
                 let params = Params::default().address(from_a).address(from_b).address(to);

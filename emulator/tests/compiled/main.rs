@@ -1,5 +1,6 @@
 //! Kernels as nvcc 13 compiles them for sm_80: the .cu files beside the PTX in `tests/ptx` are their sources.
 
+mod attention;
 mod common;
 mod gemm;
 mod reductions;
