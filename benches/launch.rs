@@ -17,6 +17,7 @@ use ptx_emulator_driver_harness::{Call, execute_launches, record, require};
 use warpsmith::cudarc::driver::sys;
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::layer_norm;
+use warpsmith::ops::rms_norm::{self, Casting};
 use warpsmith::{Buffer, CudaDevice, Device, Result};
 
 /// The bound on our own share of a launch.
@@ -226,6 +227,28 @@ fn layer_norm_backward(criterion: &mut Criterion, device: &CudaDevice) -> Result
     Ok(())
 }
 
+fn rms_norm_backward(criterion: &mut Criterion, device: &CudaDevice) -> Result<()> {
+    let (dy, x, weight) =
+        (device.upload(&[bf16::ONE; 4096])?, device.alloc::<bf16>(4096)?, device.alloc::<bf16>(1024)?);
+    let (rstd, mut dx, mut dw) = (device.alloc::<f32>(4)?, device.alloc::<bf16>(4096)?, device.alloc::<bf16>(1024)?);
+    let bytes = rms_norm::backward_workspace_bytes([4, 1024]);
+    let mut workspace = device.alloc::<u8>(bytes)?;
+    measure(criterion, "rms_norm/backward", || {
+        let tensors = rms_norm::Backward {
+            grad_output: dy.view([4, 1024])?,
+            input: x.view([4, 1024])?,
+            weight: Some(weight.view([1024])?),
+            rstd: rstd.view([4])?,
+            grad_sum: None,
+            grad_input: dx.view_mut([4, 1024])?,
+            grad_weight: Some(dw.view_mut([1024])?),
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        rms_norm::backward(device, tensors, Casting::Llama)
+    });
+    Ok(())
+}
+
 fn main() {
     if !require(&[]) {
         println!("launch: not measured, for there is no emulated driver");
@@ -236,7 +259,7 @@ fn main() {
     let criterion = Criterion::default().sample_size(20).warm_up_time(warm_up).measurement_time(measurement);
     let mut criterion = criterion.configure_from_args();
     let device = CudaDevice::new(0).expect("the emulated driver has a device");
-    for bench in [gelu_forward, gelu_backward, layer_norm_forward, layer_norm_backward] {
+    for bench in [gelu_forward, gelu_backward, layer_norm_forward, layer_norm_backward, rms_norm_backward] {
         bench(&mut criterion, &device).expect("buffers and views");
     }
     criterion.final_summary();

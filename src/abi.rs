@@ -378,6 +378,199 @@ const _: () = {
     ["Offset of field: LayerNormBwdReduceParams::row_groups"]
         [::core::mem::offset_of!(LayerNormBwdReduceParams, row_groups) - 28usize];
 };
+/// 16-byte vectors of a row that a thread holds in registers.
+pub const RMS_NORM_VECTORS: u32 = 4;
+/// Most threads of a block of `rms_norm_fwd_T`.
+pub const RMS_NORM_FWD_THREADS: u32 = 256;
+/// Most threads of a block of `rms_norm_bwd_T`.
+pub const RMS_NORM_BWD_THREADS: u32 = 512;
+/// Rows of each team of `rms_norm_bwd_T` that have a place in shared memory.
+pub const RMS_NORM_BWD_STAGES: u32 = 2;
+/// Most threads of a block of `rms_norm_fwd_T_general` and `rms_norm_bwd_T_dx`.
+pub const RMS_NORM_GENERAL_THREADS: u32 = 512;
+/// Threads of a block of `rms_norm_bwd_T_columns`.
+pub const RMS_NORM_COLUMNS_THREADS: u32 = 256;
+/// Threads of a block of `rms_norm_bwd_T_reduce`.
+pub const RMS_NORM_REDUCE_THREADS: u32 = 256;
+/// Columns of such a block.
+pub const RMS_NORM_REDUCE_COLUMNS: u32 = 32;
+/// Arguments of `rms_norm_fwd_T` and `rms_norm_fwd_T_general`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct RmsNormFwdParams {
+    /// [rows, width] T, read.
+    pub input: u64,
+    /// [rows, width] T, read, optional: added to `input` before the norm.
+    pub residual: u64,
+    /// [width] T, read, optional.
+    pub weight: u64,
+    /// [rows, width] T, written.
+    pub output: u64,
+    /// [rows, width] T, written, present with `residual`: `input + residual` rounded to T, which is what is normalised.
+    pub sum: u64,
+    /// [rows] f32, written, optional: 1 / sqrt(mean(x^2) + epsilon) of each row.
+    pub rstd: u64,
+    /// Row stride of `input`.
+    pub input_stride: i64,
+    /// Row stride of `residual`.
+    pub residual_stride: i64,
+    /// Row stride of `output`.
+    pub output_stride: i64,
+    /// Row stride of `sum`.
+    pub sum_stride: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// Threads that share a row: a power of two up to 32, or all threads of the block.
+    pub threads_per_row: u32,
+    /// 1 / width, rounded to nearest.
+    pub inverse_width: f32,
+    /// Added to the mean of the squares.
+    pub epsilon: f32,
+    /// Added to `weight`; 0 without one.
+    pub weight_offset: f32,
+    /// Not 0 where `x * rstd` is rounded to T before the weight.
+    pub rounds_normalised: u32,
+    /// 16-byte vectors of a row that each thread keeps in dynamic shared memory (`_general` alone).
+    pub shared_vectors: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of RmsNormFwdParams"][::core::mem::size_of::<RmsNormFwdParams>() - 120usize];
+    ["Alignment of RmsNormFwdParams"][::core::mem::align_of::<RmsNormFwdParams>() - 8usize];
+    ["Offset of field: RmsNormFwdParams::input"][::core::mem::offset_of!(RmsNormFwdParams, input) - 0usize];
+    ["Offset of field: RmsNormFwdParams::residual"][::core::mem::offset_of!(RmsNormFwdParams, residual) - 8usize];
+    ["Offset of field: RmsNormFwdParams::weight"][::core::mem::offset_of!(RmsNormFwdParams, weight) - 16usize];
+    ["Offset of field: RmsNormFwdParams::output"][::core::mem::offset_of!(RmsNormFwdParams, output) - 24usize];
+    ["Offset of field: RmsNormFwdParams::sum"][::core::mem::offset_of!(RmsNormFwdParams, sum) - 32usize];
+    ["Offset of field: RmsNormFwdParams::rstd"][::core::mem::offset_of!(RmsNormFwdParams, rstd) - 40usize];
+    ["Offset of field: RmsNormFwdParams::input_stride"]
+        [::core::mem::offset_of!(RmsNormFwdParams, input_stride) - 48usize];
+    ["Offset of field: RmsNormFwdParams::residual_stride"]
+        [::core::mem::offset_of!(RmsNormFwdParams, residual_stride) - 56usize];
+    ["Offset of field: RmsNormFwdParams::output_stride"]
+        [::core::mem::offset_of!(RmsNormFwdParams, output_stride) - 64usize];
+    ["Offset of field: RmsNormFwdParams::sum_stride"][::core::mem::offset_of!(RmsNormFwdParams, sum_stride) - 72usize];
+    ["Offset of field: RmsNormFwdParams::rows"][::core::mem::offset_of!(RmsNormFwdParams, rows) - 80usize];
+    ["Offset of field: RmsNormFwdParams::width"][::core::mem::offset_of!(RmsNormFwdParams, width) - 88usize];
+    ["Offset of field: RmsNormFwdParams::threads_per_row"]
+        [::core::mem::offset_of!(RmsNormFwdParams, threads_per_row) - 92usize];
+    ["Offset of field: RmsNormFwdParams::inverse_width"]
+        [::core::mem::offset_of!(RmsNormFwdParams, inverse_width) - 96usize];
+    ["Offset of field: RmsNormFwdParams::epsilon"][::core::mem::offset_of!(RmsNormFwdParams, epsilon) - 100usize];
+    ["Offset of field: RmsNormFwdParams::weight_offset"]
+        [::core::mem::offset_of!(RmsNormFwdParams, weight_offset) - 104usize];
+    ["Offset of field: RmsNormFwdParams::rounds_normalised"]
+        [::core::mem::offset_of!(RmsNormFwdParams, rounds_normalised) - 108usize];
+    ["Offset of field: RmsNormFwdParams::shared_vectors"]
+        [::core::mem::offset_of!(RmsNormFwdParams, shared_vectors) - 112usize];
+    ["Offset of field: RmsNormFwdParams::reserved"][::core::mem::offset_of!(RmsNormFwdParams, reserved) - 116usize];
+};
+/// Arguments of `rms_norm_bwd_T`, `rms_norm_bwd_T_dx` and `rms_norm_bwd_T_columns`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct RmsNormBwdParams {
+    /// [rows, width] T, read: the gradient of the output.
+    pub grad_output: u64,
+    /// [rows, width] T, read: what the forward normalised (its `sum` where there was a residual).
+    pub input: u64,
+    /// [width] T, read, optional.
+    pub weight: u64,
+    /// [rows] f32, read, as the forward wrote it.
+    pub rstd: u64,
+    /// [rows, width] T, read, optional: a gradient that reaches `input` by another way (past the norm), added to `grad_input`.
+    pub grad_sum: u64,
+    /// [rows, width] T, written.
+    pub grad_input: u64,
+    /// [row_groups, width] f32, written, optional: for each group of rows the sums of grad_output * x * rstd.
+    pub partials: u64,
+    /// Row stride of `grad_output`.
+    pub grad_output_stride: i64,
+    /// Row stride of `input`.
+    pub input_stride: i64,
+    /// Row stride of `grad_sum`.
+    pub grad_sum_stride: i64,
+    /// Row stride of `grad_input`.
+    pub grad_input_stride: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Rows of a group, the last one perhaps excepted: group g takes the rows from g * rows_per_group on, and a block takes a group.
+    pub rows_per_group: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// Threads that share a row: a power of two (`_T`, `_columns`); a power of two up to 32 or all threads of the block (`_dx`).
+    pub threads_per_row: u32,
+    /// 1 / width, rounded to nearest.
+    pub inverse_width: f32,
+    /// Added to `weight`; 0 without one.
+    pub weight_offset: f32,
+    /// 16-byte vectors of each of the two inputs' rows that each thread keeps in dynamic shared memory (`_dx` alone).
+    pub shared_vectors: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of RmsNormBwdParams"][::core::mem::size_of::<RmsNormBwdParams>() - 128usize];
+    ["Alignment of RmsNormBwdParams"][::core::mem::align_of::<RmsNormBwdParams>() - 8usize];
+    ["Offset of field: RmsNormBwdParams::grad_output"][::core::mem::offset_of!(RmsNormBwdParams, grad_output) - 0usize];
+    ["Offset of field: RmsNormBwdParams::input"][::core::mem::offset_of!(RmsNormBwdParams, input) - 8usize];
+    ["Offset of field: RmsNormBwdParams::weight"][::core::mem::offset_of!(RmsNormBwdParams, weight) - 16usize];
+    ["Offset of field: RmsNormBwdParams::rstd"][::core::mem::offset_of!(RmsNormBwdParams, rstd) - 24usize];
+    ["Offset of field: RmsNormBwdParams::grad_sum"][::core::mem::offset_of!(RmsNormBwdParams, grad_sum) - 32usize];
+    ["Offset of field: RmsNormBwdParams::grad_input"][::core::mem::offset_of!(RmsNormBwdParams, grad_input) - 40usize];
+    ["Offset of field: RmsNormBwdParams::partials"][::core::mem::offset_of!(RmsNormBwdParams, partials) - 48usize];
+    ["Offset of field: RmsNormBwdParams::grad_output_stride"]
+        [::core::mem::offset_of!(RmsNormBwdParams, grad_output_stride) - 56usize];
+    ["Offset of field: RmsNormBwdParams::input_stride"]
+        [::core::mem::offset_of!(RmsNormBwdParams, input_stride) - 64usize];
+    ["Offset of field: RmsNormBwdParams::grad_sum_stride"]
+        [::core::mem::offset_of!(RmsNormBwdParams, grad_sum_stride) - 72usize];
+    ["Offset of field: RmsNormBwdParams::grad_input_stride"]
+        [::core::mem::offset_of!(RmsNormBwdParams, grad_input_stride) - 80usize];
+    ["Offset of field: RmsNormBwdParams::rows"][::core::mem::offset_of!(RmsNormBwdParams, rows) - 88usize];
+    ["Offset of field: RmsNormBwdParams::rows_per_group"]
+        [::core::mem::offset_of!(RmsNormBwdParams, rows_per_group) - 96usize];
+    ["Offset of field: RmsNormBwdParams::width"][::core::mem::offset_of!(RmsNormBwdParams, width) - 104usize];
+    ["Offset of field: RmsNormBwdParams::threads_per_row"]
+        [::core::mem::offset_of!(RmsNormBwdParams, threads_per_row) - 108usize];
+    ["Offset of field: RmsNormBwdParams::inverse_width"]
+        [::core::mem::offset_of!(RmsNormBwdParams, inverse_width) - 112usize];
+    ["Offset of field: RmsNormBwdParams::weight_offset"]
+        [::core::mem::offset_of!(RmsNormBwdParams, weight_offset) - 116usize];
+    ["Offset of field: RmsNormBwdParams::shared_vectors"]
+        [::core::mem::offset_of!(RmsNormBwdParams, shared_vectors) - 120usize];
+    ["Offset of field: RmsNormBwdParams::reserved"][::core::mem::offset_of!(RmsNormBwdParams, reserved) - 124usize];
+};
+/// Arguments of `rms_norm_bwd_T_reduce`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct RmsNormBwdReduceParams {
+    /// [row_groups, width] f32, read.
+    pub partials: u64,
+    /// [width] T, written.
+    pub grad_weight: u64,
+    /// Columns.
+    pub width: u32,
+    /// Groups of rows.
+    pub row_groups: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of RmsNormBwdReduceParams"][::core::mem::size_of::<RmsNormBwdReduceParams>() - 24usize];
+    ["Alignment of RmsNormBwdReduceParams"][::core::mem::align_of::<RmsNormBwdReduceParams>() - 8usize];
+    ["Offset of field: RmsNormBwdReduceParams::partials"]
+        [::core::mem::offset_of!(RmsNormBwdReduceParams, partials) - 0usize];
+    ["Offset of field: RmsNormBwdReduceParams::grad_weight"]
+        [::core::mem::offset_of!(RmsNormBwdReduceParams, grad_weight) - 8usize];
+    ["Offset of field: RmsNormBwdReduceParams::width"]
+        [::core::mem::offset_of!(RmsNormBwdReduceParams, width) - 16usize];
+    ["Offset of field: RmsNormBwdReduceParams::row_groups"]
+        [::core::mem::offset_of!(RmsNormBwdReduceParams, row_groups) - 20usize];
+};
 const _: () = assert!(
     size_of::<GeluFwdParams>()
         == size_of::<u64>() + size_of::<u64>() + size_of::<u64>() + size_of::<u64>() + size_of::<u64>(),
@@ -506,3 +699,62 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for LayerNormBwdReduceParams {}
+
+const _: () = assert!(
+    size_of::<RmsNormFwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "RmsNormFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for RmsNormFwdParams {}
+
+const _: () = assert!(
+    size_of::<RmsNormBwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "RmsNormBwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for RmsNormBwdParams {}
+
+const _: () = assert!(
+    size_of::<RmsNormBwdReduceParams>() == size_of::<u64>() + size_of::<u64>() + size_of::<u32>() + size_of::<u32>(),
+    "RmsNormBwdReduceParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for RmsNormBwdReduceParams {}

@@ -13,6 +13,7 @@ use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::layer_norm;
+use warpsmith::ops::rms_norm::{self, Casting};
 use warpsmith::{Buffer, CudaDevice, DType, Device, EmulatedDevice, Error, Shape, Strides, TensorDesc, raw};
 
 /// Counts what this thread allocates.
@@ -190,6 +191,40 @@ fn a_layer_norm_plan_allocates_nothing() {
         let (count, plan) = allocations(|| layer_norm::plan_forward(&forward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
         let (count, plan) = allocations(|| layer_norm::plan_backward(&backward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
+    }
+}
+
+#[test]
+fn an_rms_norm_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let columns = |place| vector(place, 100, DType::Bf16);
+    let rstd = vector(1, 8, DType::F32);
+    let bytes = rms_norm::backward_workspace_bytes([8, 100]);
+    for (pitch, all) in [(100, false), (128, false), (128, true)] {
+        let forward = rms_norm::ForwardDesc {
+            input: matrix(3, pitch),
+            residual: all.then(|| rms_norm::ResidualDesc { residual: matrix(4, pitch), sum: matrix(5, pitch) }),
+            weight: all.then(|| columns(6)),
+            output: matrix(8, pitch),
+            rstd: all.then_some(rstd),
+            epsilon: 1e-5,
+            casting: Casting::Llama,
+        };
+        let backward = rms_norm::BackwardDesc {
+            grad_output: matrix(3, pitch),
+            input: matrix(4, pitch),
+            weight: all.then(|| columns(5)),
+            rstd,
+            grad_sum: all.then(|| matrix(6, pitch)),
+            grad_input: matrix(7, pitch),
+            grad_weight: all.then(|| columns(8)),
+            workspace: all.then(|| vector(10, bytes, DType::U8)),
+            casting: Casting::Llama,
+        };
+        let (count, plan) = allocations(|| rms_norm::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
+        let (count, plan) = allocations(|| rms_norm::plan_backward(&backward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
     }
 }

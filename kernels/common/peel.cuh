@@ -1,7 +1,7 @@
 // Rows that do not start or end at a multiple of 16 bytes. A row is cut at the 16-byte boundaries of memory: the vectors inside
 // are moved whole, the elements before the first boundary (the head) and after the last one (the tail) one at a time.
 #pragma once
-#include "common/vec.cuh"
+#include "common/row.cuh"
 
 namespace warpsmith {
 
@@ -70,6 +70,49 @@ __device__ __forceinline__ void store_vector(const Cut<T>& cut, uint64_t row, in
         if (cut.has(first + e)) {
             store_element<T>(address + e * sizeof(T), values[e]);
         }
+    }
+}
+
+/// A row of input, or of its sum with a residual rounded to T, wherever it starts.
+template <typename T>
+struct PeeledRow {
+    uint64_t input;
+    uint64_t residual;  // 0 without one
+    Cut<T> cut;         // at the boundaries of `input`
+
+    __device__ __forceinline__ PeeledRow(uint64_t input_base, int64_t input_stride, uint64_t residual_base, int64_t residual_stride,
+                                         int64_t row, uint32_t width)
+        : input(row_address<T>(input_base, row, input_stride)),
+          residual(residual_base != 0 ? row_address<T>(residual_base, row, residual_stride) : 0),
+          cut(input, width) {}
+
+    /// The vector from element `first` on.
+    __device__ __forceinline__ uint4 load(int32_t first) const {
+        const uint4 raw = load_vector<T, true>(cut, input, first);
+        if (residual == 0) {
+            return raw;
+        }
+        float x[LANES<T>], r[LANES<T>];
+        unpack<T>(raw, x);
+        unpack<T>(load_vector<T, true>(cut, residual, first), r);
+#pragma unroll
+        for (int e = 0; e < LANES<T>; ++e) {
+            x[e] += r[e];
+        }
+        return pack<T>(x);
+    }
+};
+
+/// A vector over the columns (a weight) from column `first` on; `absent` without one.
+template <typename T>
+__device__ __forceinline__ void load_columns(const Cut<T>& cut, uint64_t vector, int32_t first, float absent, float (&values)[LANES<T>]) {
+    if (vector != 0) {
+        unpack<T>(load_vector<T, false>(cut, vector, first), values);
+        return;
+    }
+#pragma unroll
+    for (int e = 0; e < LANES<T>; ++e) {
+        values[e] = absent;
     }
 }
 

@@ -17,10 +17,8 @@
 //
 // This file is the plain kernel: every row of every tensor starts at a multiple of 16 bytes, and a row fits the registers of a
 // block. layer_norm_bwd_general.cu has no such condition.
+#include "common/ring.cuh"
 #include "layer_norm/layer_norm_params.h"
-#include "layer_norm/row.cuh"
-#include "ptx/cp_async.cuh"
-#include "ptx/opaque.cuh"
 
 namespace warpsmith {
 
@@ -30,7 +28,7 @@ struct Shape {
     static constexpr int STAGES = LAYER_NORM_BWD_STAGES;
 };
 
-/// Dynamic shared memory. [stage][vector][thread]: a warp's accesses are contiguous, and no thread touches another's place.
+/// A row in dynamic shared memory, as common/ring.cuh lays it out.
 struct Stage {
     uint4 input[Shape::VECTORS][Shape::THREADS];
     uint4 grad_output[Shape::VECTORS][Shape::THREADS];
@@ -38,68 +36,8 @@ struct Stage {
 static_assert(Shape::STAGES * sizeof(Stage) + sizeof(RowSums<2, 2>) <= 99 * 1024,
               "the stages fit the smallest shared memory of a block, that of compute capability 8.6, 8.9 and 12.0");
 
-/// Which part of its team's rows belongs to a thread.
-struct Slice {
-    uint32_t offset;  // bytes from a row's start to the thread's first vector
-    uint32_t step;    // and from each of its vectors to the next
-    int count;        // its vectors
-    bool whole;       // every thread of the team has VECTORS of them
-
-    /// Whether the thread has a vector j; `WHOLE` says that `whole` holds, and the answer costs nothing.
-    template <bool WHOLE>
-    __device__ __forceinline__ bool has(int j) const {
-        return WHOLE || j < count;
-    }
-
-    __device__ __forceinline__ Slice(const Team& team, uint32_t vectors)
-        : offset(team.member * 16), step(team.threads * 16),
-          count(team.member < vectors ? (vectors - team.member + team.threads - 1) / team.threads : 0),
-          whole(vectors == Shape::VECTORS * team.threads) {}
-};
-
-/// How far a team has come on its way down the rows of one tensor.
-struct Walk {
-    uint64_t address;
-    uint64_t stride;  // bytes to the next row
-
-    template <typename T>
-    static __device__ __forceinline__ Walk over(uint64_t base, int64_t first_row, int64_t row_stride, uint32_t offset) {
-        return {row_address<T>(base, first_row, row_stride) + offset, static_cast<uint64_t>(row_stride) * sizeof(T)};
-    }
-    __device__ __forceinline__ void next() { address = ptx::opaque(address + stride); }
-};
-
-/// Rows on their way into shared memory, a ring of STAGES.
-struct Ring {
-    Walk input;
-    Walk grad_output;
-    uint32_t left;  // rows not yet asked for
-    uint32_t here;  // the shared address of this thread's first vector in the stage that the next row goes to
-    uint32_t end;   // the same behind the last stage
-
-    __device__ __forceinline__ Ring(const Walk& input, const Walk& grad_output, uint32_t rows, const Stage* stages)
-        : input(input), grad_output(grad_output), left(rows), here(ptx::shared_address(&stages[0].input[0][threadIdx.x])),
-          end(here + Shape::STAGES * sizeof(Stage)) {}
-
-    /// Starts the copies of the next row, as one group; an empty one after the last row.
-    template <bool WHOLE>
-    __device__ __forceinline__ void ask(const Slice& slice) {
-#pragma unroll
-        for (int j = 0; j < Shape::VECTORS; ++j) {
-            if (left > 0 && slice.has<WHOLE>(j)) {
-                const uint32_t place = here + j * sizeof(Stage::input[0]);
-                ptx::cp_async_16(place, input.address + j * slice.step);
-                ptx::cp_async_16(place + sizeof(Stage::input), grad_output.address + j * slice.step);
-            }
-        }
-        ptx::cp_async_commit();
-        left -= left > 0;
-        input.next();
-        grad_output.next();
-        here += sizeof(Stage);
-        here = ptx::opaque(here == end ? here - Shape::STAGES * static_cast<uint32_t>(sizeof(Stage)) : here);
-    }
-};
+using RowSlice = Slice<Shape::VECTORS>;
+using RowRing = Ring<Shape::VECTORS, Shape::STAGES>;
 
 /// Mean and rstd of a row, which the forward saved.
 struct Saved {
@@ -120,23 +58,8 @@ struct Part {
     float of[Shape::VECTORS][LANES<T>];
 };
 
-/// The part of the weight that belongs to a thread's columns, as it lies in memory; ones without a weight.
 template <typename T>
-struct Weight {
-    uint4 raw[Shape::VECTORS];
-
-    __device__ __forceinline__ Weight(uint64_t base, const Slice& slice) {
-        float ones[LANES<T>];
-#pragma unroll
-        for (int e = 0; e < LANES<T>; ++e) {
-            ones[e] = 1.0f;
-        }
-#pragma unroll
-        for (int j = 0; j < Shape::VECTORS; ++j) {
-            raw[j] = base != 0 && j < slice.count ? ptx::load_16(base + slice.offset + j * slice.step) : pack<T>(ones);
-        }
-    }
-};
+using Weight = ColumnPart<T, Shape::VECTORS>;
 
 /// A thread's sums over the rows, column by column: of grad_output * xhat, then of grad_output.
 template <typename T>
@@ -152,7 +75,7 @@ struct ColumnSums {
     }
 
     /// Leaves the sums of this block's group of rows in the partials.
-    __device__ __forceinline__ void store(const LayerNormBwdParams& p, const Slice& slice) const {
+    __device__ __forceinline__ void store(const LayerNormBwdParams& p, const RowSlice& slice) const {
         const uint64_t width = p.width;
 #pragma unroll
         for (int j = 0; j < Shape::VECTORS; ++j) {
@@ -182,11 +105,11 @@ struct Row {
 
     /// Takes the row from its stage: xhat, g, the thread's share of the sums of g and of g * xhat, and of the column sums.
     template <bool WHOLE>
-    __device__ __forceinline__ void take(const Stage& stage, const Slice& slice, const Saved& saved, const Weight<T>& weight,
+    __device__ __forceinline__ void take(const Stage& stage, const RowSlice& slice, const Saved& saved, const Weight<T>& weight,
                                          float (&sums)[2], ColumnSums<T>& columns) {
 #pragma unroll
         for (int j = 0; j < Shape::VECTORS; ++j) {
-            if (slice.has<WHOLE>(j)) {
+            if (slice.template has<WHOLE>(j)) {
                 float x[LANES<T>], dy[LANES<T>], w[LANES<T>];
                 unpack<T>(stage.input[j][threadIdx.x], x);
                 unpack<T>(stage.grad_output[j][threadIdx.x], dy);
@@ -205,13 +128,13 @@ struct Row {
 
     /// Writes the row's gradient: rstd * g - rstd * mean(g) - xhat * rstd * mean(g * xhat) (+ grad_sum).
     template <bool WHOLE>
-    __device__ __forceinline__ void give(const Walk& grad_input, const Walk& grad_sum, const Slice& slice, float rstd,
+    __device__ __forceinline__ void give(const Walk& grad_input, const Walk& grad_sum, const RowSlice& slice, float rstd,
                                          float mean_g, float mean_g_xhat) const {
         const float constant = -rstd * mean_g;
         const float slope = -rstd * mean_g_xhat;
 #pragma unroll
         for (int j = 0; j < Shape::VECTORS; ++j) {
-            if (slice.has<WHOLE>(j)) {
+            if (slice.template has<WHOLE>(j)) {
                 float dx[LANES<T>];
 #pragma unroll
                 for (int e = 0; e < LANES<T>; ++e) {
@@ -233,7 +156,7 @@ struct Row {
 
 /// Takes this block's group of rows and adds up its columns.
 template <typename T, bool WHOLE>
-__device__ __forceinline__ void walk_group(const LayerNormBwdParams& p, const Team& team, const Slice& slice, Stage* stages,
+__device__ __forceinline__ void walk_group(const LayerNormBwdParams& p, const Team& team, const RowSlice& slice, Stage* stages,
                                            RowSums<2, 2>& row_sums, ColumnSums<T>& columns) {
     // The group's rows are dealt out in runs, one for each team; the last ones may have fewer rows or none.
     const int64_t group = int64_t{blockIdx.x} * p.rows_per_group;
@@ -244,21 +167,22 @@ __device__ __forceinline__ void walk_group(const LayerNormBwdParams& p, const Te
     const int64_t row = group + before;
 
     const Width width{static_cast<float>(p.width), p.inverse_width};
-    const Weight<T> weight(p.weight, slice);
+    const Weight<T> weight(p.weight, slice, 1.0f);
     Walk mean = Walk::over<float>(p.mean, row, 1, 0);
     Walk rstd = Walk::over<float>(p.rstd, row, 1, 0);
     Walk grad_input = Walk::over<T>(p.grad_input, row, p.grad_input_stride, slice.offset);
     Walk grad_sum = p.grad_sum != 0 ? Walk::over<T>(p.grad_sum, row, p.grad_sum_stride, slice.offset) : Walk{0, 0};
-    Ring ring(Walk::over<T>(p.input, row, p.input_stride, slice.offset),
-              Walk::over<T>(p.grad_output, row, p.grad_output_stride, slice.offset), mine, stages);
+    RowRing ring(Walk::over<T>(p.input, row, p.input_stride, slice.offset),
+                 Walk::over<T>(p.grad_output, row, p.grad_output_stride, slice.offset), mine, ptx::shared_address(stages),
+                 sizeof(Stage::input[0]));
 #pragma unroll
     for (int i = 0; i < Shape::STAGES - 1; ++i) {
-        ring.ask<WHOLE>(slice);
+        ring.template ask<WHOLE>(slice);
     }
     Saved saved(mean, rstd, mine > 0);
     uint32_t stage = 0;
     for (uint32_t turn = 0; turn < mine; ++turn) {
-        ring.ask<WHOLE>(slice);
+        ring.template ask<WHOLE>(slice);
         mean.next();
         rstd.next();
         const Saved next(mean, rstd, turn + 1 < mine);
@@ -284,7 +208,7 @@ __device__ __forceinline__ void layer_norm_bwd(const LayerNormBwdParams& p) {
     extern __shared__ uint4 dynamic_shared[];
     Stage* stages = reinterpret_cast<Stage*>(dynamic_shared);
     const Team team(p.threads_per_row);
-    const Slice slice(team, p.width / LANES<T>);
+    const RowSlice slice(team, p.width / LANES<T>);
     ColumnSums<T> columns;
     if (slice.whole) {
         walk_group<T, true>(p, team, slice, stages, row_sums, columns);

@@ -7,8 +7,11 @@
 // Who does what in `_columns`: block (g, t) sums group g of the rows over tile t of the columns; a team takes every teams-th row of the
 // group, and a thread one vector of columns; neighbouring columns where rows are aligned, columns `threads_per_row` apart where
 // they are not, so that the accesses of a warp are contiguous in both.
-#include "layer_norm/held.cuh"
+#include "common/column_tile.cuh"
+#include "common/held.cuh"
+#include "common/peel.cuh"
 #include "layer_norm/layer_norm_params.h"
+#include "layer_norm/row.cuh"
 
 namespace warpsmith {
 
@@ -98,59 +101,12 @@ __device__ __forceinline__ void layer_norm_bwd_dx(const LayerNormBwdParams& p) {
     }
 }
 
-/// The columns of a thread: column(e) for e < LANES, those in [0, width).
-template <typename T>
-struct Columns {
-    uint32_t first;
-    uint32_t spacing;
-    uint32_t width;
-    bool contiguous;  // and there are 16-byte boundaries at the first one in each row of the inputs
-
-    __device__ __forceinline__ Columns(const LayerNormBwdParams& p, const Team& team) : width(p.width) {
-        const uint64_t every_row = p.input | p.grad_output | p.width * sizeof(T) | static_cast<uint64_t>(p.input_stride) * sizeof(T) |
-                                   static_cast<uint64_t>(p.grad_output_stride) * sizeof(T);
-        contiguous = is_vector_address(every_row);
-        const uint32_t tile = blockIdx.y * team.threads * LANES<T>;
-        first = tile + (contiguous ? team.member * LANES<T> : team.member);
-        spacing = contiguous ? 1 : team.threads;
-    }
-
-    __device__ __forceinline__ uint32_t column(int e) const { return first + e * spacing; }
-
-    /// This thread's columns of a row, with zeros for those that do not exist.
-    __device__ __forceinline__ void load(uint64_t row, float (&values)[LANES<T>]) const {
-        if (contiguous) {
-            unpack<T>(first < width ? ptx::load_16_once(row + first * sizeof(T)) : uint4{}, values);
-            return;
-        }
-#pragma unroll
-        for (int e = 0; e < LANES<T>; ++e) {
-            values[e] = column(e) < width ? load_element<T>(row + column(e) * sizeof(T)) : 0.0f;
-        }
-    }
-
-    __device__ __forceinline__ void store(uint64_t row, const float* values) const {
-        if (contiguous && first < width) {
-#pragma unroll
-            for (int e = 0; e < LANES<T>; e += 4) {
-                store_floats(row + column(e) * sizeof(float), values[e], values[e + 1], values[e + 2], values[e + 3]);
-            }
-            return;
-        }
-#pragma unroll
-        for (int e = 0; e < LANES<T>; ++e) {
-            if (column(e) < width) {
-                store_element<float>(row + column(e) * sizeof(float), values[e]);
-            }
-        }
-    }
-};
-
 template <typename T>
 __device__ __forceinline__ void layer_norm_bwd_columns(const LayerNormBwdParams& p) {
     __shared__ float shared[2 * LANES<T> * Shape::COLUMN_THREADS / 2];
     const Team team(p.threads_per_row);
-    const Columns<T> columns(p, team);
+    const uint64_t strides = static_cast<uint64_t>(p.input_stride | p.grad_output_stride);
+    const ColumnTile<T> columns(team, p.width, is_vector_address(p.input | p.grad_output | (p.width | strides) * sizeof(T)));
     float sums[2 * LANES<T>] = {};  // of grad_output * xhat, then of grad_output
 
     const int64_t group = int64_t{blockIdx.x} * p.rows_per_group;

@@ -25,62 +25,14 @@ struct Shape {
 };
 static_assert(Shape::THREADS <= WARP * MAX_WARPS, "WarpSums has a place for each warp");
 
-/// The part of `weight` or `bias` that belongs to a thread's columns, as it lies in memory; `absent` everywhere without one.
+using RowSlice = Slice<Shape::VECTORS>;
 template <typename T>
-struct Columns {
-    uint4 raw[Shape::VECTORS];
+using Columns = ColumnPart<T, Shape::VECTORS>;
 
-    __device__ __forceinline__ Columns(uint64_t base, const Team& team, uint32_t vectors, float absent) {
-        float values[LANES<T>];
-#pragma unroll
-        for (int e = 0; e < LANES<T>; ++e) {
-            values[e] = absent;
-        }
-#pragma unroll
-        for (int j = 0; j < Shape::VECTORS; ++j) {
-            const uint32_t v = team.member + j * team.threads;
-            raw[j] = base != 0 && v < vectors ? ptx::load_16(base + v * uint64_t{16}) : pack<T>(values);
-        }
-    }
-};
-
-/// This thread's part of one row, as floats; vectors from `count` on do not exist and hold zeros.
+/// This thread's part of one row.
 template <typename T>
-struct Row {
-    float x[Shape::VECTORS][LANES<T>];
-    int count;
-
-    /// Loads the row.
-    __device__ __forceinline__ void load(uint64_t input, uint64_t step) {
-        uint4 raw[Shape::VECTORS];
-        load_raw(raw, input, step);
-#pragma unroll
-        for (int j = 0; j < Shape::VECTORS; ++j) {
-            unpack<T>(raw[j], x[j]);
-        }
-    }
-
-    /// Loads the row, adds the residual, rounds the sum to T as a tensor would, and writes it.
-    __device__ __forceinline__ void load(uint64_t input, uint64_t residual, uint64_t sum, uint64_t step) {
-        uint4 raw[Shape::VECTORS], other[Shape::VECTORS];
-        load_raw(raw, input, step);
-        load_raw(other, residual, step);
-#pragma unroll
-        for (int j = 0; j < Shape::VECTORS; ++j) {
-            float r[LANES<T>];
-            unpack<T>(raw[j], x[j]);
-            unpack<T>(other[j], r);
-#pragma unroll
-            for (int e = 0; e < LANES<T>; ++e) {
-                x[j][e] += r[e];
-            }
-            raw[j] = pack<T>(x[j]);
-            unpack<T>(raw[j], x[j]);
-            if (j < count) {
-                ptx::store_16(sum + j * step, raw[j]);
-            }
-        }
-    }
+struct Row : RowPart<T, Shape::VECTORS> {
+    using RowPart<T, Shape::VECTORS>::x;
 
     __device__ __forceinline__ float sum() const {
         float total = 0.0f;
@@ -92,11 +44,11 @@ struct Row {
     }
 
     /// Replaces x by its deviation from the pivot and returns the sums of the deviations and of their squares.
-    __device__ __forceinline__ void deviate(float pivot, float (&sums)[2]) {
+    __device__ __forceinline__ void deviate(const RowSlice& slice, float pivot, float (&sums)[2]) {
         sums[0] = sums[1] = 0.0f;
 #pragma unroll
         for (int j = 0; j < Shape::VECTORS; ++j) {
-            if (j < count) {
+            if (j < slice.count) {
 #pragma unroll
                 for (int e = 0; e < LANES<T>; ++e) {
                     x[j][e] -= pivot;
@@ -107,12 +59,12 @@ struct Row {
         }
     }
 
-    __device__ __forceinline__ void store_normalised(uint64_t address, uint64_t step, const Statistics& s,
+    __device__ __forceinline__ void store_normalised(uint64_t address, const RowSlice& slice, const Statistics& s,
                                                      const Columns<T>& weight, const Columns<T>& bias) const {
         const float shift = -s.offset * s.rstd;
 #pragma unroll
         for (int j = 0; j < Shape::VECTORS; ++j) {
-            if (j < count) {
+            if (j < slice.count) {
                 float w[LANES<T>], b[LANES<T>], y[LANES<T>];
                 unpack<T>(weight.raw[j], w);
                 unpack<T>(bias.raw[j], b);
@@ -121,16 +73,8 @@ struct Row {
                     const float xhat = fmaf(x[j][e], s.rstd, shift);
                     y[e] = fmaf(xhat, w[e], b[e]);
                 }
-                ptx::store_16(address + j * step, pack<T>(y));
+                ptx::store_16(address + j * slice.step, pack<T>(y));
             }
-        }
-    }
-
-  private:
-    __device__ __forceinline__ void load_raw(uint4 (&raw)[Shape::VECTORS], uint64_t address, uint64_t step) const {
-#pragma unroll
-        for (int j = 0; j < Shape::VECTORS; ++j) {
-            raw[j] = j < count ? ptx::load_16_once(address + j * step) : uint4{};
         }
     }
 };
@@ -139,25 +83,21 @@ template <typename T>
 __device__ __forceinline__ void layer_norm_fwd(const LayerNormFwdParams& p) {
     __shared__ RowSums<1, 2> sums;
     const Team team(p.threads_per_row);
-    const uint32_t vectors = p.width / LANES<T>;
-    const int count = team.member < vectors ? (vectors - team.member + team.threads - 1) / team.threads : 0;
-    const uint64_t start = team.member * uint64_t{16};  // bytes from the row's start to this thread's first vector
-    const uint64_t step = team.threads * uint64_t{16};  // and from each of its vectors to the next
-    const Columns<T> weight(p.weight, team, vectors, 1.0f);
-    const Columns<T> bias(p.bias, team, vectors, 0.0f);
+    const RowSlice slice(team, p.width / LANES<T>);
+    const uint64_t start = slice.offset;  // bytes from a row's start to this thread's first vector
+    const Columns<T> weight(p.weight, slice, 1.0f);
+    const Columns<T> bias(p.bias, slice, 0.0f);
 
     const Width width{static_cast<float>(p.width), p.inverse_width};
     const int64_t at_once = int64_t{gridDim.x} * team.teams;
     for (int64_t row = int64_t{blockIdx.x} * team.teams + team.index; row < p.rows; row += at_once) {
         Row<T> part;
-        part.count = count;
-
         const uint64_t input = row_address<T>(p.input, row, p.input_stride) + start;
         if (p.residual == 0) {
-            part.load(input, step);
+            part.load(input, slice);
         } else {
             part.load(input, row_address<T>(p.residual, row, p.residual_stride) + start,
-                      row_address<T>(p.sum, row, p.sum_stride) + start, step);
+                      row_address<T>(p.sum, row, p.sum_stride) + start, slice);
         }
 
         float total[1] = {part.sum()};
@@ -165,7 +105,7 @@ __device__ __forceinline__ void layer_norm_fwd(const LayerNormFwdParams& p) {
         const float pivot = pivot_near<T>(total[0] * width.inverse);
 
         float deviations[2];
-        part.deviate(pivot, deviations);
+        part.deviate(slice, pivot, deviations);
         team_sum(team, deviations, sums.second);
         const Statistics statistics(pivot, deviations[0], deviations[1], width, p.epsilon);
 
@@ -173,7 +113,7 @@ __device__ __forceinline__ void layer_norm_fwd(const LayerNormFwdParams& p) {
             store_element<float>(row_address<float>(p.mean, row, 1), statistics.mean);
             store_element<float>(row_address<float>(p.rstd, row, 1), statistics.rstd);
         }
-        part.store_normalised(row_address<T>(p.output, row, p.output_stride) + start, step, statistics, weight, bias);
+        part.store_normalised(row_address<T>(p.output, row, p.output_stride) + start, slice, statistics, weight, bias);
     }
 }
 

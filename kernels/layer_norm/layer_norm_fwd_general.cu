@@ -5,8 +5,10 @@
 // Who does what: `threads_per_row` threads share a row as there. The row is cut at 16-byte boundaries of the array that is
 // normalised; vectors inside are accessed whole, head and tail by elements (common/peel.cuh). Arrays that are not aligned to
 // one another are accessed by elements where they disagree.
-#include "layer_norm/held.cuh"
+#include "common/held.cuh"
+#include "common/peel.cuh"
 #include "layer_norm/layer_norm_params.h"
+#include "layer_norm/row.cuh"
 
 namespace warpsmith {
 
@@ -15,39 +17,6 @@ struct Shape {
     static constexpr int THREADS = LAYER_NORM_GENERAL_THREADS;
 };
 static_assert(Shape::THREADS <= WARP * MAX_WARPS, "WarpSums has a place for each warp");
-
-/// The rows that one step of the loop works on, by their addresses.
-template <typename T>
-struct Rows {
-    uint64_t input;
-    uint64_t residual;  // 0 without one
-    uint64_t sum;
-    uint64_t output;
-    Cut<T> cut;
-
-    __device__ __forceinline__ Rows(const LayerNormFwdParams& p, int64_t row)
-        : input(row_address<T>(p.input, row, p.input_stride)),
-          residual(p.residual != 0 ? row_address<T>(p.residual, row, p.residual_stride) : 0),
-          sum(row_address<T>(p.sum, row, p.sum_stride)),
-          output(row_address<T>(p.output, row, p.output_stride)),
-          cut(input, p.width) {}
-
-    /// x of one vector: the input, or its sum with the residual rounded to T.
-    __device__ __forceinline__ uint4 load(int32_t first) const {
-        const uint4 raw = load_vector<T, true>(cut, input, first);
-        if (residual == 0) {
-            return raw;
-        }
-        float x[LANES<T>], r[LANES<T>];
-        unpack<T>(raw, x);
-        unpack<T>(load_vector<T, true>(cut, residual, first), r);
-#pragma unroll
-        for (int e = 0; e < LANES<T>; ++e) {
-            x[e] += r[e];
-        }
-        return pack<T>(x);
-    }
-};
 
 template <typename T>
 __device__ __forceinline__ void layer_norm_fwd_general(const LayerNormFwdParams& p) {
@@ -59,7 +28,9 @@ __device__ __forceinline__ void layer_norm_fwd_general(const LayerNormFwdParams&
     const Width width{static_cast<float>(p.width), p.inverse_width};
     const int64_t at_once = int64_t{gridDim.x} * team.teams;
     for (int64_t row = int64_t{blockIdx.x} * team.teams + team.index; row < p.rows; row += at_once) {
-        const Rows<T> rows(p, row);
+        const PeeledRow<T> rows(p.input, p.input_stride, p.residual, p.residual_stride, row, p.width);
+        const uint64_t sum = row_address<T>(p.sum, row, p.sum_stride);
+        const uint64_t output = row_address<T>(p.output, row, p.output_stride);
         const Cut<T>& cut = rows.cut;
         auto for_each = [&](auto step) {
             for_each_vector<Shape::REGISTERS>(team, cut.vectors(), [&](uint32_t v, auto slot) { step(cut.first(v), slot); });
@@ -77,7 +48,7 @@ __device__ __forceinline__ void layer_norm_fwd_general(const LayerNormFwdParams&
             x_of(first, slot, x);
             total[0] += vector_sum(x);
             if (rows.residual != 0) {
-                store_vector<T>(cut, rows.sum, first, x);
+                store_vector<T>(cut, sum, first, x);
             }
         });
         team_sum(team, total, sums.first);
@@ -126,7 +97,7 @@ __device__ __forceinline__ void layer_norm_fwd_general(const LayerNormFwdParams&
                     y[e] += b[e];
                 }
             }
-            store_vector<T>(cut, rows.output, first, y);
+            store_vector<T>(cut, output, first, y);
         });
     }
 }

@@ -84,7 +84,7 @@ const FORWARD: &str = "layer_norm::forward";
 const BACKWARD: &str = "layer_norm::backward";
 
 /// The widest row.
-pub const MAX_WIDTH: usize = 65_536;
+pub const MAX_WIDTH: usize = super::rows::MAX_WIDTH;
 
 /// A residual as plain data.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,3 +7,5 @@
 
 pub mod gelu;
 pub mod layer_norm;
+pub mod rms_norm;
+mod rows;

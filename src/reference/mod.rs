@@ -6,6 +6,7 @@
 
 pub mod gelu;
 pub mod layer_norm;
+pub mod rms_norm;
 
 use crate::element::Float;
 

@@ -9,6 +9,7 @@ mod common;
 
 mod gelu;
 mod layer_norm;
+mod rms_norm;
 
 use common::data::Rng;
 use common::guard::{Guarded, Place};

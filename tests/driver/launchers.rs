@@ -1,7 +1,7 @@
 //! Every launcher of the crate, each with its tensors at hand.
 
 use half::bf16;
-use warpsmith::ops::{gelu, layer_norm};
+use warpsmith::ops::{gelu, layer_norm, rms_norm};
 use warpsmith::{Buffer as _, CudaDevice, DType, Device, Result};
 
 /// A launcher that can be called again and again.
@@ -27,6 +27,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend([gelu_backward(device)?, gelu_backward_biased(device)?]);
     launchers.extend([layer_norm_forward(device)?, layer_norm_forward_residual(device)?]);
     launchers.extend([layer_norm_backward(device)?, layer_norm_backward_weighted(device)?]);
+    launchers.extend([rms_norm_forward(device)?, rms_norm_backward(device)?]);
     Ok(launchers)
 }
 
@@ -179,4 +180,43 @@ fn layer_norm_backward_weighted(device: &CudaDevice) -> Result<Launcher> {
         layer_norm::backward(&device, tensors)
     };
     Ok(Launcher { name: "layer_norm::backward with all", reads: 6, writes: 4, kernels: 2, call: Box::new(call) })
+}
+
+fn rms_norm_forward(device: &CudaDevice) -> Result<Launcher> {
+    let (x, residual, weight) = (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?, ones(device, WIDTH)?);
+    let (mut sum, mut y) = (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?);
+    let (device, [mut rstd, _]) = (device.clone(), statistics(device)?);
+    let call = move || {
+        let (residual, sum) = (residual.view([ROWS, WIDTH])?, sum.view_mut([ROWS, WIDTH])?);
+        let tensors = rms_norm::Forward {
+            input: x.view([ROWS, WIDTH])?,
+            residual: Some(rms_norm::Residual { residual, sum }),
+            weight: Some(weight.view([WIDTH])?),
+            output: y.view_mut([ROWS, WIDTH])?,
+            rstd: Some(rstd.view_mut([ROWS])?),
+        };
+        rms_norm::forward(&device, tensors, 1e-5, rms_norm::Casting::Llama)
+    };
+    Ok(Launcher { name: "rms_norm::forward", reads: 3, writes: 3, kernels: 1, call: Box::new(call) })
+}
+
+fn rms_norm_backward(device: &CudaDevice) -> Result<Launcher> {
+    let (dy, x, [rstd, _]) = (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?, statistics(device)?);
+    let (weight, past, mut dx) = (ones(device, WIDTH)?, ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?);
+    let (mut dweight, bytes) = (ones(device, WIDTH)?, rms_norm::backward_workspace_bytes([ROWS, WIDTH]));
+    let (device, mut workspace) = (device.clone(), device.upload(&vec![0u8; bytes])?);
+    let call = move || {
+        let tensors = rms_norm::Backward {
+            grad_output: dy.view([ROWS, WIDTH])?,
+            input: x.view([ROWS, WIDTH])?,
+            weight: Some(weight.view([WIDTH])?),
+            rstd: rstd.view([ROWS])?,
+            grad_sum: Some(past.view([ROWS, WIDTH])?),
+            grad_input: dx.view_mut([ROWS, WIDTH])?,
+            grad_weight: Some(dweight.view_mut([WIDTH])?),
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        rms_norm::backward(&device, tensors, rms_norm::Casting::Llama)
+    };
+    Ok(Launcher { name: "rms_norm::backward", reads: 5, writes: 3, kernels: 2, call: Box::new(call) })
 }

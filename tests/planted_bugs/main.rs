@@ -15,6 +15,9 @@ mod gelu;
 #[path = "../layer_norm/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod layer_norm;
+#[path = "../rms_norm/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod rms_norm;
 
 mod problems;
 

@@ -7,7 +7,7 @@ use warpsmith::ops::gelu::Form;
 
 use crate::common::data::Rng;
 use crate::common::guard::Place;
-use crate::{gelu, layer_norm};
+use crate::{gelu, layer_norm, rms_norm};
 
 /// Runs on a device and panics if anything is wrong.
 pub type Problem = Box<dyn Fn(&EmulatedDevice) + Sync>;
@@ -23,6 +23,9 @@ pub fn all() -> Vec<Problem> {
     layer_norm::<f32>(&mut all);
     layer_norm::<f16>(&mut all);
     layer_norm::<bf16>(&mut all);
+    rms_norm::<f32>(&mut all);
+    rms_norm::<f16>(&mut all);
+    rms_norm::<bf16>(&mut all);
     all
 }
 
@@ -97,4 +100,32 @@ fn layer_norm<T: layer_norm::Real>(all: &mut Vec<Problem>) {
     let mut apart = layer_norm::Problem::new(400, 130 * lanes, 3);
     apart.places.output = Place::matrix(400, 130 * lanes).shifted(1);
     add(apart);
+}
+
+fn rms_norm<T: rms_norm::Real>(all: &mut Vec<Problem>) {
+    let lanes = 16 / size_of::<T>();
+    let mut add = |problem: rms_norm::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
+    // Whole vectors: rows of part of a warp, a warp, several warps, a block, and the larger block of the backward pass.
+    for (rows, vectors) in
+        [(33, 1), (17, 3), (129, 32), (7, 40), (9, 128), (5, 200), (3, 512), (2, 1024), (2, 1500), (2, 3000)]
+    {
+        add(rms_norm::Problem::new(rows, vectors * lanes, vectors as u64).with_residual());
+    }
+    // The same by elements, with ends of every length, off a boundary.
+    for (rows, width) in [(37, 7), (129, 13), (5, 257), (2, 900 * lanes + 3), (1, 3000 * lanes - 1)] {
+        add(rms_norm::Problem::new(rows, width, width as u64).with_residual());
+    }
+    for width in [64 * lanes, 250, 1000 * lanes] {
+        let place = Place::matrix(3, width);
+        add(rms_norm::Problem::new(3, width, 4).with_residual().placed(place.with_gap(3).shifted(1)));
+        add(rms_norm::Problem::new(3, width, 5).placed(place.with_gap(2 * lanes).shifted(lanes - 1)));
+    }
+    let bare = rms_norm::Problem::new(4, 40 * lanes, 4);
+    add(rms_norm::Problem { weight: None, wants_rstd: false, wants_grad_weight: false, ..bare });
+    // Teams with several rows each, through all stages of their copies; groups that end at different turns.
+    add(rms_norm::Problem::new(500, 514 * lanes, 1).with_residual());
+    add(rms_norm::Problem::new(400, 130 * lanes + 1, 2));
+    let apart = rms_norm::Problem::new(400, 130 * lanes, 3);
+    let output = Place::matrix(400, 130 * lanes).shifted(1);
+    add(rms_norm::Problem { places: rms_norm::Places { output, ..apart.places }, ..apart });
 }

@@ -1,8 +1,8 @@
 // Rows of any width and alignment, kept on chip as far as it goes: the first vectors of a thread in registers, the next ones in
 // shared memory, and what is left is read again from global memory each time it is needed.
 #pragma once
-#include "common/peel.cuh"
-#include "layer_norm/row.cuh"
+#include "common/reduce.cuh"
+#include "common/vec.cuh"
 
 namespace warpsmith {
 
