@@ -1,5 +1,150 @@
 //! The arguments of the kernels. Written by `cargo xtask bindings` from `kernels/abi.h`; never edited.
 
+/// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct AttentionTensor {
+    /// Global address, a multiple of 16.
+    pub address: u64,
+    /// Elements from one batch entry to the next, a multiple of 8.
+    pub batch_stride: i64,
+    /// Elements from one position to the next, a multiple of 8.
+    pub row_stride: i64,
+    /// Elements from one head to the next, a multiple of 8.
+    pub head_stride: i64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of AttentionTensor"][::core::mem::size_of::<AttentionTensor>() - 32usize];
+    ["Alignment of AttentionTensor"][::core::mem::align_of::<AttentionTensor>() - 8usize];
+    ["Offset of field: AttentionTensor::address"][::core::mem::offset_of!(AttentionTensor, address) - 0usize];
+    ["Offset of field: AttentionTensor::batch_stride"][::core::mem::offset_of!(AttentionTensor, batch_stride) - 8usize];
+    ["Offset of field: AttentionTensor::row_stride"][::core::mem::offset_of!(AttentionTensor, row_stride) - 16usize];
+    ["Offset of field: AttentionTensor::head_stride"][::core::mem::offset_of!(AttentionTensor, head_stride) - 24usize];
+};
+/// The one argument of the attention_fwd kernels.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct AttentionFwdParams {
+    /// [batch, queries, heads, D] T, read.
+    pub q: AttentionTensor,
+    /// [batch, keys, kv_heads, D] T, read.
+    pub k: AttentionTensor,
+    /// [batch, keys, kv_heads, D] T, read.
+    pub v: AttentionTensor,
+    /// [batch, queries, heads, D] T, written.
+    pub o: AttentionTensor,
+    /// [batch, heads, queries] f32, written: log of the sum of exponentials of each row; -infinity for a row without keys.
+    pub lse: u64,
+    /// Queries of a batch entry.
+    pub queries: u32,
+    /// Keys of a batch entry.
+    pub keys: u32,
+    /// Query heads; the grid's second dimension.
+    pub heads: u32,
+    /// Query heads that share a key-value head.
+    pub group: u32,
+    /// Softmax scale times log2(e).
+    pub scale_log2: f32,
+    /// 1: query i attends to keys 0 to i + keys - queries (aligned at the bottom right); 0: to all.
+    pub causal: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of AttentionFwdParams"][::core::mem::size_of::<AttentionFwdParams>() - 160usize];
+    ["Alignment of AttentionFwdParams"][::core::mem::align_of::<AttentionFwdParams>() - 8usize];
+    ["Offset of field: AttentionFwdParams::q"][::core::mem::offset_of!(AttentionFwdParams, q) - 0usize];
+    ["Offset of field: AttentionFwdParams::k"][::core::mem::offset_of!(AttentionFwdParams, k) - 32usize];
+    ["Offset of field: AttentionFwdParams::v"][::core::mem::offset_of!(AttentionFwdParams, v) - 64usize];
+    ["Offset of field: AttentionFwdParams::o"][::core::mem::offset_of!(AttentionFwdParams, o) - 96usize];
+    ["Offset of field: AttentionFwdParams::lse"][::core::mem::offset_of!(AttentionFwdParams, lse) - 128usize];
+    ["Offset of field: AttentionFwdParams::queries"][::core::mem::offset_of!(AttentionFwdParams, queries) - 136usize];
+    ["Offset of field: AttentionFwdParams::keys"][::core::mem::offset_of!(AttentionFwdParams, keys) - 140usize];
+    ["Offset of field: AttentionFwdParams::heads"][::core::mem::offset_of!(AttentionFwdParams, heads) - 144usize];
+    ["Offset of field: AttentionFwdParams::group"][::core::mem::offset_of!(AttentionFwdParams, group) - 148usize];
+    ["Offset of field: AttentionFwdParams::scale_log2"]
+        [::core::mem::offset_of!(AttentionFwdParams, scale_log2) - 152usize];
+    ["Offset of field: AttentionFwdParams::causal"][::core::mem::offset_of!(AttentionFwdParams, causal) - 156usize];
+};
+/// The one argument of the attention_bwd kernels.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct AttentionBwdParams {
+    /// [batch, queries, heads, D] T, read.
+    pub q: AttentionTensor,
+    /// [batch, keys, kv_heads, D] T, read.
+    pub k: AttentionTensor,
+    /// [batch, keys, kv_heads, D] T, read.
+    pub v: AttentionTensor,
+    /// [batch, queries, heads, D] T, read: the forward's output.
+    pub o: AttentionTensor,
+    /// [batch, queries, heads, D] T, read: the gradient of the output.
+    pub grad_o: AttentionTensor,
+    /// [batch, queries, heads, D] T, written.
+    pub grad_q: AttentionTensor,
+    /// [batch, keys, kv_heads, D] T, written.
+    pub grad_k: AttentionTensor,
+    /// [batch, keys, kv_heads, D] T, written.
+    pub grad_v: AttentionTensor,
+    /// [batch, heads, queries] f32, read: as the forward wrote it.
+    pub lse: u64,
+    /// [batch, heads, queries] f32, workspace: the sum over D of grad_o * o.
+    pub delta: u64,
+    /// [batch, heads, query blocks, block of queries, D] f32, workspace: sums of grad_q, in the order of registers.
+    pub partial_grad_q: u64,
+    /// [1 + batch * heads * query blocks * warps] u32, workspace: the next key block to be taken, and how many have added to each part.
+    pub turns: u64,
+    /// Entries of the batch.
+    pub batch: u32,
+    /// Queries of a batch entry.
+    pub queries: u32,
+    /// Keys of a batch entry.
+    pub keys: u32,
+    /// Query heads.
+    pub heads: u32,
+    /// Query heads that share a key-value head.
+    pub group: u32,
+    /// Elements of `turns`.
+    pub turn_count: u32,
+    /// Softmax scale.
+    pub scale: f32,
+    /// Softmax scale times log2(e).
+    pub scale_log2: f32,
+    /// 1: query i attends to keys 0 to i + keys - queries; 0: to all.
+    pub causal: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of AttentionBwdParams"][::core::mem::size_of::<AttentionBwdParams>() - 328usize];
+    ["Alignment of AttentionBwdParams"][::core::mem::align_of::<AttentionBwdParams>() - 8usize];
+    ["Offset of field: AttentionBwdParams::q"][::core::mem::offset_of!(AttentionBwdParams, q) - 0usize];
+    ["Offset of field: AttentionBwdParams::k"][::core::mem::offset_of!(AttentionBwdParams, k) - 32usize];
+    ["Offset of field: AttentionBwdParams::v"][::core::mem::offset_of!(AttentionBwdParams, v) - 64usize];
+    ["Offset of field: AttentionBwdParams::o"][::core::mem::offset_of!(AttentionBwdParams, o) - 96usize];
+    ["Offset of field: AttentionBwdParams::grad_o"][::core::mem::offset_of!(AttentionBwdParams, grad_o) - 128usize];
+    ["Offset of field: AttentionBwdParams::grad_q"][::core::mem::offset_of!(AttentionBwdParams, grad_q) - 160usize];
+    ["Offset of field: AttentionBwdParams::grad_k"][::core::mem::offset_of!(AttentionBwdParams, grad_k) - 192usize];
+    ["Offset of field: AttentionBwdParams::grad_v"][::core::mem::offset_of!(AttentionBwdParams, grad_v) - 224usize];
+    ["Offset of field: AttentionBwdParams::lse"][::core::mem::offset_of!(AttentionBwdParams, lse) - 256usize];
+    ["Offset of field: AttentionBwdParams::delta"][::core::mem::offset_of!(AttentionBwdParams, delta) - 264usize];
+    ["Offset of field: AttentionBwdParams::partial_grad_q"]
+        [::core::mem::offset_of!(AttentionBwdParams, partial_grad_q) - 272usize];
+    ["Offset of field: AttentionBwdParams::turns"][::core::mem::offset_of!(AttentionBwdParams, turns) - 280usize];
+    ["Offset of field: AttentionBwdParams::batch"][::core::mem::offset_of!(AttentionBwdParams, batch) - 288usize];
+    ["Offset of field: AttentionBwdParams::queries"][::core::mem::offset_of!(AttentionBwdParams, queries) - 292usize];
+    ["Offset of field: AttentionBwdParams::keys"][::core::mem::offset_of!(AttentionBwdParams, keys) - 296usize];
+    ["Offset of field: AttentionBwdParams::heads"][::core::mem::offset_of!(AttentionBwdParams, heads) - 300usize];
+    ["Offset of field: AttentionBwdParams::group"][::core::mem::offset_of!(AttentionBwdParams, group) - 304usize];
+    ["Offset of field: AttentionBwdParams::turn_count"]
+        [::core::mem::offset_of!(AttentionBwdParams, turn_count) - 308usize];
+    ["Offset of field: AttentionBwdParams::scale"][::core::mem::offset_of!(AttentionBwdParams, scale) - 312usize];
+    ["Offset of field: AttentionBwdParams::scale_log2"]
+        [::core::mem::offset_of!(AttentionBwdParams, scale_log2) - 316usize];
+    ["Offset of field: AttentionBwdParams::causal"][::core::mem::offset_of!(AttentionBwdParams, causal) - 320usize];
+    ["Offset of field: AttentionBwdParams::reserved"][::core::mem::offset_of!(AttentionBwdParams, reserved) - 324usize];
+};
 /// Threads of every block.
 pub const GELU_THREADS: u32 = 256;
 /// 16-byte vectors of each tensor that a thread of a plain kernel handles.
@@ -571,6 +716,60 @@ const _: () = {
     ["Offset of field: RmsNormBwdReduceParams::row_groups"]
         [::core::mem::offset_of!(RmsNormBwdReduceParams, row_groups) - 20usize];
 };
+const _: () = assert!(
+    size_of::<AttentionTensor>() == size_of::<u64>() + size_of::<i64>() + size_of::<i64>() + size_of::<i64>(),
+    "AttentionTensor has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for AttentionTensor {}
+
+const _: () = assert!(
+    size_of::<AttentionFwdParams>()
+        == size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>()
+            + size_of::<u32>(),
+    "AttentionFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for AttentionFwdParams {}
+
+const _: () = assert!(
+    size_of::<AttentionBwdParams>()
+        == size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<AttentionTensor>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "AttentionBwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for AttentionBwdParams {}
+
 const _: () = assert!(
     size_of::<GeluFwdParams>()
         == size_of::<u64>() + size_of::<u64>() + size_of::<u64>() + size_of::<u64>() + size_of::<u64>(),

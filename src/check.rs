@@ -60,6 +60,11 @@ impl<'a> Arg<'a> {
         if got == expected { Ok(self) } else { Err(Error::DType { op: self.op, argument: self.name, expected, got }) }
     }
 
+    /// The number of dimensions is as it should be.
+    pub(crate) fn rank(self, rank: usize) -> Result<Self> {
+        if self.tensor.shape.len() == rank { Ok(self) } else { Err(self.shape_error(format!("{rank} dimensions"))) }
+    }
+
     /// The exact shape.
     pub(crate) fn shape(self, shape: impl Into<Shape>) -> Result<Self> {
         let expected = shape.into();

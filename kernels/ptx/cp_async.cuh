@@ -16,6 +16,12 @@ __device__ __forceinline__ void cp_async_16(uint32_t shared, uint64_t global) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
 }
 
+/// cp.async.cg.shared.global with a source size: 16 bytes, or 16 zeros without touching `global` where `valid` is false.
+/// PTX ISA "cp.async"; sm_80.
+__device__ __forceinline__ void cp_async_16_or_zeros(uint32_t shared, uint64_t global, bool valid) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(valid ? 16 : 0) : "memory");
+}
+
 /// cp.async.commit_group: closes this thread's group of copies; an empty group is complete at once.
 /// PTX ISA "cp.async.commit_group"; sm_80.
 __device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }

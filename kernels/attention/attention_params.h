@@ -1,0 +1,97 @@
+/* Parameters of the attention kernels. */
+#ifndef WARPSMITH_ATTENTION_PARAMS_H
+#define WARPSMITH_ATTENTION_PARAMS_H
+#include <stdint.h>
+
+/// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.
+typedef struct AttentionTensor {
+    /// Global address, a multiple of 16.
+    uint64_t address;
+    /// Elements from one batch entry to the next, a multiple of 8.
+    int64_t batch_stride;
+    /// Elements from one position to the next, a multiple of 8.
+    int64_t row_stride;
+    /// Elements from one head to the next, a multiple of 8.
+    int64_t head_stride;
+} AttentionTensor;
+
+/// The one argument of the attention_fwd kernels.
+typedef struct AttentionFwdParams {
+    /// [batch, queries, heads, D] T, read.
+    AttentionTensor q;
+    /// [batch, keys, kv_heads, D] T, read.
+    AttentionTensor k;
+    /// [batch, keys, kv_heads, D] T, read.
+    AttentionTensor v;
+    /// [batch, queries, heads, D] T, written.
+    AttentionTensor o;
+    /// [batch, heads, queries] f32, written: log of the sum of exponentials of each row; -infinity for a row without keys.
+    uint64_t lse;
+    /// Queries of a batch entry.
+    uint32_t queries;
+    /// Keys of a batch entry.
+    uint32_t keys;
+    /// Query heads; the grid's second dimension.
+    uint32_t heads;
+    /// Query heads that share a key-value head.
+    uint32_t group;
+    /// Softmax scale times log2(e).
+    float scale_log2;
+    /// 1: query i attends to keys 0 to i + keys - queries (aligned at the bottom right); 0: to all.
+    uint32_t causal;
+} AttentionFwdParams;
+
+/// The one argument of the attention_bwd kernels.
+typedef struct AttentionBwdParams {
+    /// [batch, queries, heads, D] T, read.
+    AttentionTensor q;
+    /// [batch, keys, kv_heads, D] T, read.
+    AttentionTensor k;
+    /// [batch, keys, kv_heads, D] T, read.
+    AttentionTensor v;
+    /// [batch, queries, heads, D] T, read: the forward's output.
+    AttentionTensor o;
+    /// [batch, queries, heads, D] T, read: the gradient of the output.
+    AttentionTensor grad_o;
+    /// [batch, queries, heads, D] T, written.
+    AttentionTensor grad_q;
+    /// [batch, keys, kv_heads, D] T, written.
+    AttentionTensor grad_k;
+    /// [batch, keys, kv_heads, D] T, written.
+    AttentionTensor grad_v;
+    /// [batch, heads, queries] f32, read: as the forward wrote it.
+    uint64_t lse;
+    /// [batch, heads, queries] f32, workspace: the sum over D of grad_o * o.
+    uint64_t delta;
+    /// [batch, heads, query blocks, block of queries, D] f32, workspace: sums of grad_q, in the order of registers.
+    uint64_t partial_grad_q;
+    /// [1 + batch * heads * query blocks * warps] u32, workspace: the next key block to be taken, and how many have added to each part.
+    uint64_t turns;
+    /// Entries of the batch.
+    uint32_t batch;
+    /// Queries of a batch entry.
+    uint32_t queries;
+    /// Keys of a batch entry.
+    uint32_t keys;
+    /// Query heads.
+    uint32_t heads;
+    /// Query heads that share a key-value head.
+    uint32_t group;
+    /// Elements of `turns`.
+    uint32_t turn_count;
+    /// Softmax scale.
+    float scale;
+    /// Softmax scale times log2(e).
+    float scale_log2;
+    /// 1: query i attends to keys 0 to i + keys - queries; 0: to all.
+    uint32_t causal;
+    /// Zero.
+    uint32_t reserved;
+} AttentionBwdParams;
+
+#ifdef __cplusplus
+static_assert(sizeof(AttentionBwdParams) == 328, "no padding: the launcher copies the bytes");
+static_assert(sizeof(AttentionTensor) == 32, "no padding: the launcher copies the bytes");
+static_assert(sizeof(AttentionFwdParams) == 160, "no padding: the launcher copies the bytes");
+#endif
+#endif

@@ -1,0 +1,53 @@
+// Which keys a query may attend to.
+#pragma once
+#include <math_constants.h>
+#include <stdint.h>
+
+namespace warpsmith {
+
+/// The end of the keys that query `row` attends to: all keys, or with a causal mask aligned at the bottom right, row + keys - queries + 1.
+struct KeyLimit {
+    int keys;
+    int causal_offset;  // keys - queries + 1, or a number that never limits
+
+    __device__ __forceinline__ int of(int row) const { return min(keys, row + causal_offset); }
+};
+
+/// Sets scores outside the limit to -infinity. `row` and `key` are the coordinates of the warp's first score.
+template <int ROW_TILES, int KEY_TILES>
+__device__ __forceinline__ void mask_scores(float (&scores)[ROW_TILES][KEY_TILES][4], KeyLimit limit, int row, int key) {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int tile = 0; tile < ROW_TILES; ++tile) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int end = limit.of(row + tile * 16 + half * 8 + lane / 4) - key - lane % 4 * 2;
+#pragma unroll
+            for (int column = 0; column < KEY_TILES; ++column) {
+#pragma unroll
+                for (int i = 0; i < 2; ++i) {
+                    if (column * 8 + i >= end) {
+                        scores[tile][column][2 * half + i] = -CUDART_INF_F;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The same for scores that stand as keys by queries: 16 keys, 8 queries a tile.
+template <int QUERY_TILES>
+__device__ __forceinline__ void mask_transposed(float (&scores)[QUERY_TILES][4], KeyLimit limit, int key, int query) {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int tile = 0; tile < QUERY_TILES; ++tile) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            if (key + i / 2 * 8 + lane / 4 >= limit.of(query + tile * 8 + lane % 4 * 2 + i % 2)) {
+                scores[tile][i] = -CUDART_INF_F;
+            }
+        }
+    }
+}
+
+}  // namespace warpsmith
