@@ -34,7 +34,7 @@ pub struct AttentionFwdParams {
     pub v: AttentionTensor,
     /// [batch, queries, heads, D] T, written.
     pub o: AttentionTensor,
-    /// [batch, heads, queries] f32, written: log of the sum of exponentials of each row; -infinity for a row without keys.
+    /// [batch, heads, queries] f32, written: log of the sum of exponentials of each row; -infinity for a row without keys. Not\n written if 0.
     pub lse: u64,
     /// Queries of a batch entry.
     pub queries: u32,

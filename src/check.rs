@@ -125,6 +125,33 @@ impl<'a> Arg<'a> {
         }
     }
 
+    /// Strides that are multiples of `required` bytes, along every dimension but the last that has more than one element.
+    pub(crate) fn strides_aligned(self, required: u64) -> Result<Self> {
+        let TensorDesc { address, shape, strides, dtype } = *self.tensor;
+        let outer = shape.len().saturating_sub(1);
+        let bytes = |stride: i64| i128::from(stride) * dtype.size() as i128;
+        let wrong = |&(&n, &stride): &(&usize, &i64)| n > 1 && bytes(stride) % i128::from(required) != 0;
+        match shape.iter().zip(strides.iter()).take(outer).find(wrong) {
+            Some((_, &stride)) => {
+                let address = (i128::from(address) + bytes(stride)) as u64;
+                Err(Error::Misaligned { op: self.op, argument: self.name, address, required })
+            }
+            None => Ok(self),
+        }
+    }
+
+    /// Offsets in bytes that 64 bits hold, whatever the signs of the strides.
+    pub(crate) fn reachable(self) -> Result<Self> {
+        let limit = i64::MAX / self.tensor.dtype.size() as i64;
+        let reach: i128 = dims_of(self.tensor).iter().map(|(stride, n)| stride * (n - 1)).sum();
+        let elements = reach / self.tensor.dtype.size() as i128;
+        if elements < i128::from(limit) {
+            return Ok(self);
+        }
+        let got = u64::try_from(elements).unwrap_or(u64::MAX);
+        Err(self.range("the distance from the first element to the last", limit as u64, got))
+    }
+
     /// At most `limit` elements along dimension `axis`.
     pub(crate) fn extent_at_most(self, axis: usize, what: &'static str, limit: u64) -> Result<Self> {
         let got = self.tensor.shape.get(axis).map_or(0, |&n| n as u64);

@@ -124,14 +124,14 @@ pub enum Error {
         got: DType,
     },
 
-    /// An argument's address is not a multiple of what the operation needs.
+    /// An argument's address, or that of its next element along some dimension, is not a multiple of what the operation needs.
     #[error("{op}: the address {address:#x} of `{argument}` is not a multiple of {required}")]
     Misaligned {
         /// The operation.
         op: &'static str,
         /// The argument.
         argument: &'static str,
-        /// The address of its first element.
+        /// The address: that of the first element, or of the second along a dimension whose stride is at fault.
         address: u64,
         /// What it has to be a multiple of, in bytes.
         required: u64,

@@ -123,7 +123,7 @@ __device__ __forceinline__ void write_rows(const AttentionFwdParams& params, con
             const float sum = quad_sum(softmax.sum[tile][half]);
             const float inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
             const int row = warp_row + tile * 16 + half * 8 + lane / 4;
-            if (lane % 4 == 0 && work.first_query + row < work.queries) {
+            if (params.lse != 0 && lane % 4 == 0 && work.first_query + row < work.queries) {
                 const float value = sum == 0.0f ? -CUDART_INF_F : (log2f(sum) - softmax.bias[tile][half]) * LN_2;
                 ptx::store_4(lse + static_cast<int64_t>(work.first_query + row) * 4, __float_as_uint(value));
             }

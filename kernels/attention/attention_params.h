@@ -25,7 +25,8 @@ typedef struct AttentionFwdParams {
     AttentionTensor v;
     /// [batch, queries, heads, D] T, written.
     AttentionTensor o;
-    /// [batch, heads, queries] f32, written: log of the sum of exponentials of each row; -infinity for a row without keys.
+    /// [batch, heads, queries] f32, written: log of the sum of exponentials of each row; -infinity for a row without keys. Not
+    /// written if 0.
     uint64_t lse;
     /// Queries of a batch entry.
     uint32_t queries;

@@ -1,0 +1,158 @@
+//! The forward pass: its description, the plan, and the typed front.
+
+use super::{Options, Problem, tensor};
+use crate::abi::AttentionFwdParams;
+use crate::check::disjoint;
+use crate::device::{Args, Caps, Device, Kernel, Launch, LaunchShape, Queue};
+use crate::element::{DType, Float};
+use crate::error::{Error, Result};
+use crate::view::{TensorDesc, View, ViewMut};
+
+mod image {
+    use crate::device::*;
+    include!(concat!(env!("OUT_DIR"), "/images/attention_fwd.rs"));
+}
+
+static ATTENTION_FWD_BF16_64: Kernel<AttentionFwdParams> = Kernel::new(&image::ATTENTION_FWD, "attention_fwd_bf16_64");
+static ATTENTION_FWD_BF16_128: Kernel<AttentionFwdParams> =
+    Kernel::new(&image::ATTENTION_FWD, "attention_fwd_bf16_128");
+static ATTENTION_FWD_F16_64: Kernel<AttentionFwdParams> = Kernel::new(&image::ATTENTION_FWD, "attention_fwd_f16_64");
+static ATTENTION_FWD_F16_128: Kernel<AttentionFwdParams> = Kernel::new(&image::ATTENTION_FWD, "attention_fwd_f16_128");
+
+const FORWARD: &str = "attention::forward";
+const THREADS: u32 = 128;
+/// Queries of a block, keys of a step: `M` and `N` of `attention_fwd.cu`.
+const TILE_QUERIES: usize = 128;
+const TILE_KEYS: usize = 64;
+
+/// A forward pass as plain data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ForwardDesc {
+    /// `[batch, queries, heads, head_dim]`, read.
+    pub q: TensorDesc,
+    /// `[batch, keys, kv_heads, head_dim]`, read.
+    pub k: TensorDesc,
+    /// `[batch, keys, kv_heads, head_dim]`, read.
+    pub v: TensorDesc,
+    /// `[batch, queries, heads, head_dim]`, written.
+    pub o: TensorDesc,
+    /// `[batch, heads, queries]` in f32, written: the log-sum-exp of each row of scores, for the backward pass.
+    pub lse: Option<TensorDesc>,
+    /// Mask and scale.
+    pub options: Options,
+}
+
+/// A forward pass that has been checked, ready to be launched any number of times.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardPlan(Launch<AttentionFwdParams>);
+
+impl ForwardPlan {
+    /// Queues the launch.
+    ///
+    /// # Safety
+    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
+    /// conflicting way meanwhile.
+    ///
+    /// # Errors
+    /// Those of loading and launching a kernel.
+    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
+        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
+        unsafe { self.0.queue(queue) }
+    }
+
+    /// Loads the kernel ahead of the first launch.
+    ///
+    /// # Errors
+    /// Those of loading a kernel.
+    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
+        queue.preload(self.0.kernel)
+    }
+
+    /// The kernel that was chosen.
+    pub fn kernel(&self) -> &'static str {
+        self.0.kernel.name()
+    }
+}
+
+/// Checks a forward pass and decides how it runs.
+///
+/// # Errors
+/// [`Error::Unsupported`] for element types, head dimensions and scales that have no kernel; [`Error::Shape`],
+/// [`Error::DType`], [`Error::Stride`], [`Error::Misaligned`], [`Error::IndexRange`], [`Error::Null`] and
+/// [`Error::Aliasing`], each naming the argument.
+pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
+    let problem = Problem::of(FORWARD, &desc.q, &desc.k)?;
+    let (q, k) = (problem.queries("q", &desc.q)?, problem.keys("k", &desc.k)?);
+    let (v, o) = (problem.keys("v", &desc.v)?, problem.queries("o", &desc.o)?);
+    let lse = desc.lse.as_ref().map(|lse| problem.rows("lse", lse)).transpose()?;
+    let outputs = [o, lse.unwrap_or(o)];
+    disjoint(&outputs[..1 + usize::from(lse.is_some())], &[q, k, v])?;
+    let (_, scale_log2) = desc.options.scale(FORWARD, problem.head_dim)?;
+
+    let kernel = match (problem.dtype, problem.head_dim) {
+        (DType::Bf16, 64) => &ATTENTION_FWD_BF16_64,
+        (DType::Bf16, 128) => &ATTENTION_FWD_BF16_128,
+        (DType::F16, 64) => &ATTENTION_FWD_F16_64,
+        (DType::F16, 128) => &ATTENTION_FWD_F16_128,
+        (dtype, head_dim) => {
+            return Err(Error::Unsupported {
+                op: FORWARD,
+                what: format!("{dtype} with a head dimension of {head_dim}"),
+                supported: "bf16 and f16 with head dimensions 64 and 128",
+            });
+        }
+    };
+    let shared = (TILE_QUERIES + 2 * TILE_KEYS) * problem.head_dim * problem.dtype.size();
+    debug_assert!(shared <= caps.shared_memory_per_block as usize);
+    let grid = [problem.queries.div_ceil(TILE_QUERIES) as u32, problem.heads as u32, problem.batch as u32];
+    let shape = LaunchShape { grid, ..LaunchShape::linear(1, THREADS) }.with_dynamic_shared(shared as u32);
+    let params = AttentionFwdParams {
+        q: tensor(q),
+        k: tensor(k),
+        v: tensor(v),
+        o: tensor(o),
+        lse: lse.map_or(0, |lse| lse.tensor.address),
+        queries: problem.queries as u32,
+        keys: problem.keys as u32,
+        heads: problem.heads as u32,
+        group: problem.group(),
+        scale_log2,
+        causal: desc.options.causal.into(),
+    };
+    Ok(ForwardPlan(Launch { kernel, shape, params }))
+}
+
+/// The tensors of [`forward`].
+#[derive(Debug)]
+pub struct Forward<'a, D: Device, T: Float> {
+    /// `[batch, queries, heads, head_dim]`.
+    pub q: View<'a, D, T>,
+    /// `[batch, keys, kv_heads, head_dim]`.
+    pub k: View<'a, D, T>,
+    /// `[batch, keys, kv_heads, head_dim]`.
+    pub v: View<'a, D, T>,
+    /// `[batch, queries, heads, head_dim]`, written.
+    pub o: ViewMut<'a, D, T>,
+    /// `[batch, heads, queries]`, written: the log-sum-exp of each row of scores, for the backward pass.
+    pub lse: Option<ViewMut<'a, D, f32>>,
+}
+
+/// `o = softmax(scale * q k^T) v`, and the log-sum-exp of each row. See the [module](super) for everything else.
+///
+/// # Errors
+/// Those of [`plan_forward`], [`Error::DeviceMismatch`], and those of a launch.
+pub fn forward<D: Device, T: Float>(device: &D, mut tensors: Forward<'_, D, T>, options: Options) -> Result<()> {
+    let mut args = Args::new(device, FORWARD)?;
+    let desc = ForwardDesc {
+        q: args.read("q", &tensors.q)?,
+        k: args.read("k", &tensors.k)?,
+        v: args.read("v", &tensors.v)?,
+        o: args.write("o", &mut tensors.o)?,
+        lse: args.write_optional("lse", tensors.lse.as_mut())?,
+        options,
+    };
+    let plan = plan_forward(&desc, args.caps())?;
+    // SAFETY: the plan has checked the shapes, and that no output overlaps another tensor; views lie inside their buffers, which
+    // `args` keeps borrowed until the launch is queued.
+    unsafe { plan.launch(&args) }
+}
