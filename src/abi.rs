@@ -1,5 +1,13 @@
 //! The arguments of the kernels. Written by `cargo xtask bindings` from `kernels/abi.h`; never edited.
 
+/// Queries of a block of the attention_fwd kernels.
+pub const ATTENTION_FWD_QUERIES: u32 = 128;
+/// Threads of such a block.
+pub const ATTENTION_FWD_THREADS: u32 = 128;
+/// Keys of a step.
+pub const ATTENTION_FWD_KEYS: u32 = 64;
+/// Keys of a step of the compact kernels.
+pub const ATTENTION_FWD_COMPACT_KEYS: u32 = 32;
 /// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, PartialEq)]
@@ -46,8 +54,8 @@ pub struct AttentionFwdParams {
     pub group: u32,
     /// Softmax scale times log2(e).
     pub scale_log2: f32,
-    /// 1: query i attends to keys 0 to i + keys - queries (aligned at the bottom right); 0: to all.
-    pub causal: u32,
+    /// Query i attends to keys below i + diagonal, as far as there are keys: keys - queries + 1 with a causal mask (aligned at the\n bottom right), keys without.
+    pub diagonal: i32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -64,7 +72,7 @@ const _: () = {
     ["Offset of field: AttentionFwdParams::group"][::core::mem::offset_of!(AttentionFwdParams, group) - 148usize];
     ["Offset of field: AttentionFwdParams::scale_log2"]
         [::core::mem::offset_of!(AttentionFwdParams, scale_log2) - 152usize];
-    ["Offset of field: AttentionFwdParams::causal"][::core::mem::offset_of!(AttentionFwdParams, causal) - 156usize];
+    ["Offset of field: AttentionFwdParams::diagonal"][::core::mem::offset_of!(AttentionFwdParams, diagonal) - 156usize];
 };
 /// The one argument of the attention_bwd kernels.
 #[repr(C)]
@@ -735,7 +743,7 @@ const _: () = assert!(
             + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<f32>()
-            + size_of::<u32>(),
+            + size_of::<i32>(),
     "AttentionFwdParams has padding"
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.

@@ -4,11 +4,15 @@
 //
 //   q, o [batch, queries, heads, D]    k, v [batch, keys, kv_heads, D]    lse [batch, heads, queries] f32
 //
-// Traffic: Q and O once; K and V once for each tile of M queries of their group, from L2 as a rule. S and P never leave registers.
+// Traffic: Q and O once; K and V once for each tile of M queries of each head, from L2 as a rule, and with a causal mask only the blocks that
+// some query of the tile attends to. S and P never leave registers.
 //
-// Who does what: a block owns M queries of one head, a warp M/WARPS of them against every key, so no two warps exchange anything but
-// K and V tiles. Keys pass by from the last to the first in blocks of N, the blocks that need a mask first. V(n) is copied while Q K(n)^T is
-// computed and K(n-1) while P V(n) is, so one stage of each is enough and two blocks fit a multiprocessor.
+// Who does what: a block owns M queries of one head, a warp M / WARPS of them against every key, so no two warps exchange anything but
+// K and V. Keys pass by from the last to the first in blocks of N, the blocks that need a mask first. V(n) is copied while
+// Q K(n)^T is computed and K(n-1) while P V(n) is, so one stage of each is enough.
+//
+// Two blocks share a multiprocessor, so one computes where the other waits. Their registers allow no third, so a larger shared memory has no use
+// but a larger N, and N is chosen for it: with D = 128, N = 64 where two blocks of 64 KB fit and 32 elsewhere (8.6, 8.9 and 12.0).
 //
 // P is rounded to T before it meets V, as in FlashAttention-2 (Dao 2023, algorithm 1), whose recurrence this is; the reference
 // of the exponentials moves lazily (online_softmax.cuh).
@@ -19,40 +23,35 @@
 #include "attention/online_softmax.cuh"
 #include "attention/tile.cuh"
 #include "common/vec.cuh"
+#include "ptx/opaque.cuh"
 
 namespace warpsmith {
-namespace {
-constexpr int WARPS = 4;
-constexpr int THREADS = WARPS * WARP;
-constexpr int M = 128;  // queries of a block
-constexpr int N = 64;   // keys of a step
+constexpr int THREADS = ATTENTION_FWD_THREADS;
+constexpr int WARPS = THREADS / WARP;
+constexpr int M = ATTENTION_FWD_QUERIES;
 constexpr int ROW_TILES = M / WARPS / 16;
-constexpr int KEY_TILES = N / 8;
-}  // namespace
+static_assert(M == WARPS * ROW_TILES * 16, "every warp has whole tiles of rows");
 
-template <int D>
+template <int D, int N>
 struct Smem {
     Tile<M, D> q;  // at the end, O
     Tile<N, D> k;
     Tile<N, D> v;
 };
-static_assert(sizeof(Smem<128>) == 64 * 1024, "two blocks fit 163 KiB and one fits 99 KiB");
 
 /// One block's share of the problem.
 struct Work {
-    uint64_t k, v;  // key 0 of this head
-    int64_t k_stride, v_stride;
     int first_query, queries;
     KeyLimit limit;
 };
 
 /// S = Q K^T for this warp's queries and one block of keys.
-template <typename T, int D>
-__device__ __forceinline__ void scores_of(const uint32_t q_start, const uint32_t k_start, float (&scores)[ROW_TILES][KEY_TILES][4]) {
+template <typename T, int D, int N>
+__device__ __forceinline__ void scores_of(uint32_t q_start, uint32_t k_start, float (&scores)[ROW_TILES][N / 8][4]) {
 #pragma unroll
     for (int tile = 0; tile < ROW_TILES; ++tile) {
 #pragma unroll
-        for (int key = 0; key < KEY_TILES; ++key) {
+        for (int key = 0; key < N / 8; ++key) {
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
                 scores[tile][key][i] = 0.0f;
@@ -80,8 +79,8 @@ __device__ __forceinline__ void scores_of(const uint32_t q_start, const uint32_t
 }
 
 /// O += P V for this warp's queries and one block of keys. An accumulator's registers of P are an operand's once rounded to T.
-template <typename T, int D>
-__device__ __forceinline__ void add_values(const float (&p)[ROW_TILES][KEY_TILES][4], const uint32_t v_start,
+template <typename T, int D, int N>
+__device__ __forceinline__ void add_values(const float (&p)[ROW_TILES][N / 8][4], uint32_t v_start,
                                            float (&output)[ROW_TILES][D / 8][4]) {
 #pragma unroll
     for (int key = 0; key < N; key += 16) {
@@ -109,29 +108,32 @@ __device__ __forceinline__ void add_values(const float (&p)[ROW_TILES][KEY_TILES
 }
 
 /// Divides by the sums and writes this warp's rows of O and LSE.
-template <typename T, int D>
-__device__ __forceinline__ void write_rows(const AttentionFwdParams& params, const Work& work, Smem<D>& smem,
+template <typename T, int D, int N>
+__device__ __forceinline__ void write_rows(const AttentionFwdParams& params, const Work& work, Smem<D, N>& smem,
                                            OnlineSoftmax<ROW_TILES>& softmax, float (&output)[ROW_TILES][D / 8][4]) {
     constexpr float LN_2 = 0.693147180559945f;
-    const int lane = threadIdx.x % WARP;
-    const int warp_row = threadIdx.x / WARP * ROW_TILES * 16;
+    // Nothing that the copies' addresses were made of is to stay in registers through the loop to be used again here.
+    const int thread = ptx::opaque(threadIdx.x);
+    const int lane = thread % WARP;
+    const int warp_row = thread / WARP * ROW_TILES * 16;
     const uint64_t lse = params.lse + ((static_cast<int64_t>(blockIdx.z) * params.heads + blockIdx.y) * params.queries) * 4;
 #pragma unroll
     for (int tile = 0; tile < ROW_TILES; ++tile) {
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
+            // 0 without keys; else about 1 at least, what the largest probability was when the reference last moved.
             const float sum = quad_sum(softmax.sum[tile][half]);
-            const float inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
+            const float inverse = sum == 0.0f ? 0.0f : ptx::rcp_approx(sum);
             const int row = warp_row + tile * 16 + half * 8 + lane / 4;
             if (params.lse != 0 && lane % 4 == 0 && work.first_query + row < work.queries) {
                 const float value = sum == 0.0f ? -CUDART_INF_F : (log2f(sum) - softmax.bias[tile][half]) * LN_2;
                 ptx::store_4(lse + static_cast<int64_t>(work.first_query + row) * 4, __float_as_uint(value));
             }
             // This warp alone read these rows of Q and alone reads them as O.
-            char* const q = reinterpret_cast<char*>(smem.q.chunks) + row * 2 * D + lane % 4 * 4;
+            char* const o_row = reinterpret_cast<char*>(smem.q.chunks) + row * Tile<M, D>::ROW_BYTES + lane % 4 * 4;
 #pragma unroll
             for (int column = 0; column < D / 8; ++column) {
-                *reinterpret_cast<uint32_t*>(q + ((column ^ (row % 8)) * 16)) =
+                *reinterpret_cast<uint32_t*>(o_row + ((column ^ (row % 8)) * 16)) =
                     pack_pair<T>(output[tile][column][2 * half] * inverse, output[tile][column][2 * half + 1] * inverse);
             }
         }
@@ -150,84 +152,102 @@ __device__ __forceinline__ void write_rows(const AttentionFwdParams& params, con
     }
 }
 
-template <typename T, int D>
+template <typename T, int D, int N>
 __device__ __forceinline__ void attention_fwd(const AttentionFwdParams& params) {
     extern __shared__ __align__(128) char dynamic_shared[];
-    Smem<D>& smem = *reinterpret_cast<Smem<D>*>(dynamic_shared);
+    Smem<D, N>& smem = *reinterpret_cast<Smem<D, N>*>(dynamic_shared);
     const int keys = params.keys;
     Work work;
     work.queries = params.queries;
     // The longest rows of a causal problem first: the short ones fill the end.
     work.first_query = (gridDim.x - 1 - blockIdx.x) * M;
-    work.limit = {keys, params.causal ? keys - work.queries + 1 : 0x3fffffff};
+    work.limit = {keys, params.diagonal};
     const uint32_t kv_head = blockIdx.y / params.group;
-    work.k = params.k.address + (blockIdx.z * params.k.batch_stride + kv_head * params.k.head_stride) * 2;
-    work.v = params.v.address + (blockIdx.z * params.v.batch_stride + kv_head * params.v.head_stride) * 2;
     const uint64_t q = params.q.address + (blockIdx.z * params.q.batch_stride + blockIdx.y * params.q.head_stride) * 2;
+    const uint64_t k = params.k.address + (blockIdx.z * params.k.batch_stride + kv_head * params.k.head_stride) * 2;
+    const uint64_t v = params.v.address + (blockIdx.z * params.v.batch_stride + kv_head * params.v.head_stride) * 2;
 
     const int warp_row = threadIdx.x / WARP * ROW_TILES * 16;
     const uint32_t q_start = row_major_start(smem.q.chunks, warp_row, 2 * D);
     const uint32_t k_start = column_major_start(smem.k.chunks, 2 * D);
     const uint32_t v_start = row_major_start(smem.v.chunks, 0, 2 * D);
 
-    // Key blocks that some query of this block attends to, and those that every query attends to whole.
+    // Key blocks that some query of this block attends to.
     const int blocks = (max(work.limit.of(work.first_query + M - 1), 0) + N - 1) / N;
-    const int whole = max(min(work.limit.of(work.first_query), keys), 0) / N;
+    Copier<THREADS, D> k_tiles(k, params.k.row_stride, blocks * N);
+    Copier<THREADS, D> v_tiles(v, params.v.row_stride, blocks * N);
 
     OnlineSoftmax<ROW_TILES> softmax;
     float output[ROW_TILES][D / 8][4] = {};
 
     const auto step = [&](int n, auto masked) {
-        constexpr bool WHOLE = !decltype(masked)::value;
+        constexpr bool MASKED = decltype(masked)::value;
         ptx::cp_async_wait<0>();
         __syncthreads();  // K(n) is there; every warp is done with V(n+1)
-        copy_tile<THREADS, WHOLE>(smem.v, work.v, params.v.row_stride, n * N, keys);
+        v_tiles.template copy<!MASKED>(smem.v, params.v.row_stride, keys - n * N);
         ptx::cp_async_commit();
-        float scores[ROW_TILES][KEY_TILES][4];
-        scores_of<T, D>(q_start, k_start, scores);
+        float scores[ROW_TILES][N / 8][4];
+        scores_of<T, D, N>(q_start, k_start, scores);
         ptx::cp_async_wait<0>();
         __syncthreads();  // V(n) is there; every warp is done with K(n)
         if (n > 0) {
-            copy_tile<THREADS, WHOLE>(smem.k, work.k, params.k.row_stride, (n - 1) * N, keys);
+            k_tiles.template copy<true>(smem.k, params.k.row_stride, N);  // only the last block may be cut short
             ptx::cp_async_commit();
         }
-        if constexpr (!WHOLE) {
+        if constexpr (MASKED) {
             mask_scores(scores, work.limit, work.first_query + warp_row, n * N);
         }
         softmax.update(scores, output, params.scale_log2);
-        add_values<T, D>(scores, v_start, output);
+        add_values<T, D, N>(scores, v_start, output);
     };
 
     if (blocks > 0) {
-        copy_tile<THREADS, false>(smem.q, q, params.q.row_stride, work.first_query, work.queries);
-        copy_tile<THREADS, false>(smem.k, work.k, params.k.row_stride, (blocks - 1) * N, keys);
+        Copier<THREADS, D>(q, params.q.row_stride, work.first_query + M)
+            .template copy<false>(smem.q, params.q.row_stride, work.queries - work.first_query);
+        k_tiles.template copy<false>(smem.k, params.k.row_stride, keys - (blocks - 1) * N);
         ptx::cp_async_commit();
     }
+    // Blocks that every query attends to whole. Computed anew at each masked step, since the loop has no register to spare for it.
+    const auto whole = [&] { return max(work.limit.of((gridDim.x - 1 - ptx::opaque(blockIdx.x)) * M), 0) / N; };
     int n = blocks - 1;
-    for (; n >= whole; --n) {
+    for (; n >= whole(); --n) {
         step(n, cuda::std::true_type{});
     }
     for (; n >= 0; --n) {
         step(n, cuda::std::false_type{});
     }
-    write_rows<T, D>(params, work, smem, softmax, output);
+    write_rows<T, D, N>(params, work, smem, softmax, output);
 }
 
 }  // namespace warpsmith
 
-// Every kernel of this file.
-extern "C" __global__ void __launch_bounds__(128, 2) attention_fwd_bf16_64(const __grid_constant__ AttentionFwdParams params) {
-    warpsmith::attention_fwd<warpsmith::Bf16, 64>(params);
+// Every kernel of this file. Two blocks on a multiprocessor.
+extern "C" __global__ void __launch_bounds__(ATTENTION_FWD_THREADS, 2)
+attention_fwd_bf16_64(const __grid_constant__ AttentionFwdParams params) {
+    warpsmith::attention_fwd<warpsmith::Bf16, 64, ATTENTION_FWD_KEYS>(params);
 }
 
-extern "C" __global__ void __launch_bounds__(128, 2) attention_fwd_bf16_128(const __grid_constant__ AttentionFwdParams params) {
-    warpsmith::attention_fwd<warpsmith::Bf16, 128>(params);
+extern "C" __global__ void __launch_bounds__(ATTENTION_FWD_THREADS, 2)
+attention_fwd_bf16_128(const __grid_constant__ AttentionFwdParams params) {
+    warpsmith::attention_fwd<warpsmith::Bf16, 128, ATTENTION_FWD_KEYS>(params);
 }
 
-extern "C" __global__ void __launch_bounds__(128, 2) attention_fwd_f16_64(const __grid_constant__ AttentionFwdParams params) {
-    warpsmith::attention_fwd<warpsmith::F16, 64>(params);
+extern "C" __global__ void __launch_bounds__(ATTENTION_FWD_THREADS, 2)
+attention_fwd_bf16_128_compact(const __grid_constant__ AttentionFwdParams params) {
+    warpsmith::attention_fwd<warpsmith::Bf16, 128, ATTENTION_FWD_COMPACT_KEYS>(params);
 }
 
-extern "C" __global__ void __launch_bounds__(128, 2) attention_fwd_f16_128(const __grid_constant__ AttentionFwdParams params) {
-    warpsmith::attention_fwd<warpsmith::F16, 128>(params);
+extern "C" __global__ void __launch_bounds__(ATTENTION_FWD_THREADS, 2)
+attention_fwd_f16_64(const __grid_constant__ AttentionFwdParams params) {
+    warpsmith::attention_fwd<warpsmith::F16, 64, ATTENTION_FWD_KEYS>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(ATTENTION_FWD_THREADS, 2)
+attention_fwd_f16_128(const __grid_constant__ AttentionFwdParams params) {
+    warpsmith::attention_fwd<warpsmith::F16, 128, ATTENTION_FWD_KEYS>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(ATTENTION_FWD_THREADS, 2)
+attention_fwd_f16_128_compact(const __grid_constant__ AttentionFwdParams params) {
+    warpsmith::attention_fwd<warpsmith::F16, 128, ATTENTION_FWD_COMPACT_KEYS>(params);
 }

@@ -3,6 +3,17 @@
 #define WARPSMITH_ATTENTION_PARAMS_H
 #include <stdint.h>
 
+enum {
+    /// Queries of a block of the attention_fwd kernels.
+    ATTENTION_FWD_QUERIES = 128,
+    /// Threads of such a block.
+    ATTENTION_FWD_THREADS = 128,
+    /// Keys of a step.
+    ATTENTION_FWD_KEYS = 64,
+    /// Keys of a step of the compact kernels.
+    ATTENTION_FWD_COMPACT_KEYS = 32,
+};
+
 /// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.
 typedef struct AttentionTensor {
     /// Global address, a multiple of 16.
@@ -38,8 +49,9 @@ typedef struct AttentionFwdParams {
     uint32_t group;
     /// Softmax scale times log2(e).
     float scale_log2;
-    /// 1: query i attends to keys 0 to i + keys - queries (aligned at the bottom right); 0: to all.
-    uint32_t causal;
+    /// Query i attends to keys below i + diagonal, as far as there are keys: keys - queries + 1 with a causal mask (aligned at the
+    /// bottom right), keys without.
+    int32_t diagonal;
 } AttentionFwdParams;
 
 /// The one argument of the attention_bwd kernels.

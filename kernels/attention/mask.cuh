@@ -5,12 +5,12 @@
 
 namespace warpsmith {
 
-/// The end of the keys that query `row` attends to: all keys, or with a causal mask aligned at the bottom right, row + keys - queries + 1.
+/// Query `row` attends to keys 0 to of(row) - 1. It attends to none where that is not positive.
 struct KeyLimit {
     int keys;
-    int causal_offset;  // keys - queries + 1, or a number that never limits
+    int diagonal;  // the limit of query 0, as far as there are keys
 
-    __device__ __forceinline__ int of(int row) const { return min(keys, row + causal_offset); }
+    __device__ __forceinline__ int of(int row) const { return min(keys, row + diagonal); }
 };
 
 /// Sets scores outside the limit to -infinity. `row` and `key` are the coordinates of the warp's first score.

@@ -4,7 +4,7 @@
 // exceeds it by more than that, so most blocks rescale nothing; probabilities stay below 2^8, which neither f16 nor the f32
 // sums mind, and the division by the sum cancels the reference exactly.
 #pragma once
-#include <math_constants.h>
+#include <float.h>
 
 #include "common/reduce.cuh"
 #include "ptx/special.cuh"
@@ -26,20 +26,20 @@ __device__ __forceinline__ float quad_sum(float a) {
     return a + __shfl_xor_sync(0xffffffffu, a, 2);
 }
 
-/// State of the rows of ROW_TILES 16-row tiles: element [tile][half] is row lane/4 + 8*half of that tile, the same in four lanes.
+/// State of the rows of ROW_TILES 16-row tiles: element [tile][half] is row lane/4 + 8*half of that tile.
 template <int ROW_TILES>
 struct OnlineSoftmax {
-    float bias[ROW_TILES][2];   // -reference * scale_log2; 0 until a key was seen
-    float limit[ROW_TILES][2];  // the reference moves for an unscaled score above this; -infinity until a key was seen
-    float sum[ROW_TILES][2];    // this lane's share of the sum of probabilities
+    /// -reference * scale_log2, the same in the four lanes of a row. Until a key was seen it is so large that any score moves it.
+    float bias[ROW_TILES][2];
+    /// This lane's share of the sum of probabilities.
+    float sum[ROW_TILES][2];
 
     __device__ __forceinline__ OnlineSoftmax() {
 #pragma unroll
         for (int tile = 0; tile < ROW_TILES; ++tile) {
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
-                bias[tile][half] = 0.0f;
-                limit[tile][half] = -CUDART_INF_F;
+                bias[tile][half] = FLT_MAX;
                 sum[tile][half] = 0.0f;
             }
         }
@@ -49,7 +49,7 @@ struct OnlineSoftmax {
     template <int KEY_TILES, int OUTPUT_TILES>
     __device__ __forceinline__ void update(float (&scores)[ROW_TILES][KEY_TILES][4], float (&output)[ROW_TILES][OUTPUT_TILES][4],
                                            float scale_log2) {
-        float maximum[ROW_TILES][2];
+        float maximum[ROW_TILES][2];  // of this lane's scores
         bool moves = false;
 #pragma unroll
         for (int tile = 0; tile < ROW_TILES; ++tile) {
@@ -60,8 +60,8 @@ struct OnlineSoftmax {
                 for (int key = 1; key < KEY_TILES; ++key) {
                     m = fmaxf(m, fmaxf(scores[tile][key][2 * half], scores[tile][key][2 * half + 1]));
                 }
-                maximum[tile][half] = quad_max(m);
-                moves |= maximum[tile][half] > limit[tile][half];
+                maximum[tile][half] = m;
+                moves |= __fmaf_rn(m, scale_log2, bias[tile][half]) > SLACK_LOG2;
             }
         }
         if (__any_sync(0xffffffffu, moves)) {
@@ -81,7 +81,8 @@ struct OnlineSoftmax {
         }
     }
 
-    /// Raises the reference of every row that has seen a key to the maximum so far.
+    /// Raises the reference of every row to the maximum so far. A row that has no key yet keeps its bias: -infinity raises nothing.
+    /// At a row's first key the factor is 0, and so are the sum and the output that it meets.
     template <int OUTPUT_TILES>
     __device__ __forceinline__ void move(const float (&maximum)[ROW_TILES][2], float (&output)[ROW_TILES][OUTPUT_TILES][4],
                                          float scale_log2) {
@@ -89,16 +90,9 @@ struct OnlineSoftmax {
         for (int tile = 0; tile < ROW_TILES; ++tile) {
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
-                const bool seen = limit[tile][half] > -CUDART_INF_F;
-                if (maximum[tile][half] == -CUDART_INF_F) {
-                    continue;  // no key for this row in this block
-                }
-                const float candidate = -maximum[tile][half] * scale_log2;
-                const float raised = seen ? fminf(bias[tile][half], candidate) : candidate;
-                // Nothing was summed before the first key, so its factor only has to be finite.
-                const float factor = seen ? ptx::ex2_approx(raised - bias[tile][half]) : 1.0f;
+                const float raised = fminf(bias[tile][half], -quad_max(maximum[tile][half]) * scale_log2);
+                const float factor = ptx::ex2_approx(raised - bias[tile][half]);
                 bias[tile][half] = raised;
-                limit[tile][half] = __fdividef(SLACK_LOG2 - raised, scale_log2);
                 sum[tile][half] *= factor;
 #pragma unroll
                 for (int column = 0; column < OUTPUT_TILES; ++column) {

@@ -8,6 +8,7 @@
 #include "ptx/cp_async.cuh"
 #include "ptx/ldmatrix.cuh"
 #include "ptx/mma.cuh"
+#include "ptx/opaque.cuh"
 
 namespace warpsmith {
 
@@ -21,24 +22,34 @@ struct alignas(128) Tile {
     uint4 chunks[ROWS * D / CHUNK];
 };
 
-/// Copies rows `first` to `first + ROWS - 1` of a matrix into a tile, asynchronously; rows from `limit` on become zeros
-/// (with WHOLE the caller knows of none).
-/// `matrix` is the address of row 0, `row_stride` is in elements. All THREADS threads of the block take part.
-template <int THREADS, bool WHOLE, int ROWS, int D>
-__device__ __forceinline__ void copy_tile(Tile<ROWS, D>& tile, uint64_t matrix, int64_t row_stride, int first, int limit) {
-    constexpr int CHUNKS = D / CHUNK;
-    constexpr int PASS = THREADS / CHUNKS;
-    static_assert(PASS % 8 == 0 && ROWS % PASS == 0, "a thread keeps its row modulo 8, hence its swizzled chunk, in every pass");
-    const int chunk = threadIdx.x % CHUNKS;
-    const int row = threadIdx.x / CHUNKS;
-    const uint32_t destination = ptx::shared_address(tile.chunks) + row * Tile<ROWS, D>::ROW_BYTES + ((chunk ^ (row % 8)) * 16);
-    uint64_t source = matrix + ((first + row) * row_stride + chunk * CHUNK) * 2;
+/// Copies tiles out of a matrix with rows of D elements, one above the other from the last to the first, as THREADS threads do it together.
+template <int THREADS, int D>
+struct Copier {
+    static constexpr int CHUNKS = D / CHUNK;
+    static constexpr int PASS = THREADS / CHUNKS;  // rows that the block copies at once
+    static_assert(PASS % 8 == 0, "a thread keeps its row modulo 8, hence its swizzled chunk, in every pass");
+    uint64_t source;  // this thread's chunk of the next PASS rows
+
+    __device__ __forceinline__ static int row() { return threadIdx.x / CHUNKS; }
+
+    /// For tiles that end before row `end`. `matrix` is the address of row 0, `row_stride` is in elements.
+    __device__ __forceinline__ Copier(uint64_t matrix, int64_t row_stride, int end)
+        : source(matrix + ((end - PASS + row()) * row_stride + threadIdx.x % CHUNKS * CHUNK) * 2) {}
+
+    /// Copies ROWS rows into a tile, asynchronously. Only the first `rows` of them exist, and the others become zeros; with WHOLE
+    /// the caller knows that all exist.
+    template <bool WHOLE, int ROWS>
+    __device__ __forceinline__ void copy(Tile<ROWS, D>& tile, int64_t row_stride, int rows) {
+        static_assert(ROWS % PASS == 0, "every thread copies the same number of chunks");
+        const int chunk = threadIdx.x % CHUNKS ^ row() % 8;
+        const uint32_t destination = ptx::shared_address(tile.chunks) + row() * Tile<ROWS, D>::ROW_BYTES + chunk * 16;
 #pragma unroll
-    for (int pass = 0; pass < ROWS / PASS; ++pass) {
-        ptx::cp_async_16_or_zeros(destination + pass * PASS * Tile<ROWS, D>::ROW_BYTES, source, WHOLE || first + row + pass * PASS < limit);
-        source += PASS * 2 * row_stride;
+        for (int first = ROWS - PASS; first >= 0; first -= PASS) {
+            ptx::cp_async_16_or_zeros(destination + first * Tile<ROWS, D>::ROW_BYTES, source, WHOLE || first + row() < rows);
+            source = ptx::opaque(source - PASS * 2 * row_stride);
+        }
     }
-}
+};
 
 /// Where a lane's ldmatrix addresses of a tile begin. A 16x16 block at (row, column) lies at
 /// `(start ^ (column % 64 * 2)) + row * ROW_BYTES + column / 64 * 128`: one exclusive-or, the rest an immediate.

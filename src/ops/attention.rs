@@ -72,15 +72,11 @@ struct Problem {
 impl Problem {
     fn of(op: &'static str, q: &TensorDesc, k: &TensorDesc) -> Result<Self> {
         let (q, k) = (Arg::new(op, "q", q).sound()?.rank(4)?, Arg::new(op, "k", k).sound()?.rank(4)?);
-        let dtype = q.tensor.dtype;
-        let unsupported = |what, supported| Err(Error::Unsupported { op, what, supported });
-        if !matches!(dtype, DType::Bf16 | DType::F16) {
-            return unsupported(format!("a tensor of {dtype}"), "bf16 and f16");
-        }
         let [batch, queries, heads, head_dim] = dims(q);
         let [_, keys, kv_heads, _] = dims(k);
-        if !matches!(head_dim, 64 | 128) {
-            return unsupported(format!("a head dimension of {head_dim}"), "head dimensions 64 and 128");
+        let problem = Self { op, dtype: q.tensor.dtype, batch, queries, keys, heads, kv_heads, head_dim };
+        if !matches!((problem.dtype, head_dim), (DType::Bf16 | DType::F16, 64 | 128)) {
+            return Err(problem.unsupported());
         }
         k.shape([batch, keys, kv_heads, head_dim])?;
         if !heads.is_multiple_of(kv_heads) {
@@ -91,7 +87,13 @@ impl Problem {
             arg.extent_at_most(0, "the batch", MAX_GRID)?.extent_at_most(1, "the length", MAX_LENGTH)?;
         }
         q.extent_at_most(2, "the number of heads", MAX_GRID)?;
-        Ok(Self { op, dtype, batch, queries, keys, heads, kv_heads, head_dim })
+        Ok(problem)
+    }
+
+    fn unsupported(&self) -> Error {
+        let Self { op, dtype, head_dim, .. } = *self;
+        let what = format!("{dtype} with a head dimension of {head_dim}");
+        Error::Unsupported { op, what, supported: "bf16 and f16 with head dimensions 64 and 128" }
     }
 
     /// A tensor of the shape and type of `q`.
@@ -113,6 +115,12 @@ impl Problem {
     fn rows<'a>(&self, name: &'static str, tensor: &'a TensorDesc) -> Result<Arg<'a>> {
         let shape = [self.batch, self.heads, self.queries];
         Arg::new(self.op, name, tensor).sound()?.dtype(DType::F32)?.shape(shape)?.contiguous()
+    }
+
+    /// The keys that query 0 attends to, if there were enough; negative where the first queries have none.
+    fn diagonal(&self, options: &Options) -> i32 {
+        let keys = self.keys as i32;
+        if options.causal { keys - self.queries as i32 + 1 } else { keys }
     }
 
     /// Query heads for each key-value head.

@@ -159,7 +159,16 @@ pub mod naive {
             .collect()
     }
 
-    /// One row of P as it is stored, and the log-sum-exp of the stored scores.
+    /// The exponentials relative to the largest, their sum, and its log with the largest added again.
+    fn softmax(scores: &[f32]) -> (Vec<f32>, f32, f32) {
+        let maximum = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let weights: Vec<f32> = scores.iter().map(|s| (s - maximum).exp()).collect();
+        let sum = pairwise_sum(&weights);
+        let lse = if scores.is_empty() { f32::NEG_INFINITY } else { maximum + sum.ln() };
+        (weights, sum, lse)
+    }
+
+    /// One row of P as it is stored, after scores that were stored, and the log-sum-exp of the scores as they were before.
     fn probabilities<T: Float>(
         problem: &Problem,
         q: &[T],
@@ -170,17 +179,11 @@ pub mod naive {
     ) -> (Vec<T>, f32) {
         let d = problem.head_dim;
         let row = &q[problem.query_row(batch, query, head)..][..d];
-        let scores: Vec<f32> = (0..problem.keys_of(query))
-            .map(|key| {
-                let score = dot(row, &k[problem.key_row(batch, key, head)..][..d]);
-                single(stored::<T>(score * problem.scale as f32))
-            })
-            .collect();
-        let maximum = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let weights: Vec<f32> = scores.iter().map(|s| (s - maximum).exp()).collect();
-        let sum = pairwise_sum(&weights);
-        let lse = if scores.is_empty() { f32::NEG_INFINITY } else { maximum + sum.ln() };
-        (weights.iter().map(|w| stored(w / sum)).collect(), lse)
+        let score = |key| dot(row, &k[problem.key_row(batch, key, head)..][..d]) * problem.scale as f32;
+        let scores: Vec<f32> = (0..problem.keys_of(query)).map(score).collect();
+        let rounded: Vec<f32> = scores.iter().map(|s| single(stored::<T>(*s))).collect();
+        let (weights, sum, _) = softmax(&rounded);
+        (weights.iter().map(|w| stored(w / sum)).collect(), softmax(&scores).2)
     }
 
     /// The output and the log-sum-exp.

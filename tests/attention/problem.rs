@@ -1,78 +1,135 @@
-//! A problem with its data and its references.
+//! One attention problem: its data, where they lie, how it is run and how it is judged.
 
 use half::{bf16, f16};
 use warpsmith::ops::attention::{self, Options};
-use warpsmith::reference::attention::{self as reference, Problem};
-use warpsmith::{Buffer, Device, Float, Result};
+use warpsmith::reference::attention::{self as reference, Forward};
+use warpsmith::{Device, Float};
+
+pub use warpsmith::reference::attention::Problem as Sizes;
 
 use crate::common::compare::Comparison;
 use crate::common::data::{Rng, widen};
+use crate::common::devices::Body;
+use crate::common::guard::Sample;
+use crate::tensor::{Layout, Place, Placed, RowValues};
 
-/// What a case asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    pub batch: usize,
-    pub queries: usize,
-    pub keys: usize,
-    pub heads: usize,
-    pub kv_heads: usize,
-    pub head_dim: usize,
-    pub causal: bool,
+/// What a problem's element types offer.
+pub trait Real: Float + Sample {}
+impl<T: Float + Sample> Real for T {}
+
+/// One head of one entry, every key, the usual scale.
+pub fn sizes(queries: usize, keys: usize, head_dim: usize) -> Sizes {
+    let scale = f64::from(1.0 / (head_dim as f32).sqrt());
+    Sizes { batch: 1, queries, keys, heads: 1, kv_heads: 1, head_dim, scale, causal: false }
 }
 
-impl Case {
-    pub fn problem(&self) -> Problem {
-        let Self { batch, queries, keys, heads, kv_heads, head_dim, causal } = *self;
-        let scale = 1.0 / (head_dim as f64).sqrt();
-        Problem { batch, queries, keys, heads, kv_heads, head_dim, scale, causal }
+/// Attention of some sizes with its data, contiguous, and the layout that all tensors are given.
+#[derive(Clone, Debug)]
+pub struct Problem<T> {
+    pub sizes: Sizes,
+    pub q: Vec<T>,
+    pub k: Vec<T>,
+    pub v: Vec<T>,
+    pub layout: Layout,
+}
+
+impl<T: Real> Problem<T> {
+    /// Normal data without gaps.
+    pub fn new(sizes: Sizes, seed: u64) -> Self {
+        let Sizes { batch, queries, keys, heads, kv_heads, head_dim, .. } = sizes;
+        let mut rng = Rng::new(seed);
+        let q = rng.normals(batch * queries * heads * head_dim, 0.0, 1.0);
+        let mut of_keys = || rng.normals(batch * keys * kv_heads * head_dim, 0.0, 1.0);
+        Self { sizes, q, k: of_keys(), v: of_keys(), layout: Layout::Contiguous }
     }
 
-    /// Runs forward on a device and compares.
-    pub fn check_forward<D: Device, T: Float>(&self, device: &D, name: &str) -> Result<()> {
-        let Self { batch, queries, keys, heads, kv_heads, head_dim, causal } = *self;
-        let mut rng = Rng::new(queries as u64 * 1000 + keys as u64);
-        let q: Vec<T> = rng.normals(batch * queries * heads * head_dim, 0.0, 1.0);
-        let k: Vec<T> = rng.normals(batch * keys * kv_heads * head_dim, 0.0, 1.0);
-        let v: Vec<T> = rng.normals(batch * keys * kv_heads * head_dim, 0.0, 1.0);
-        let problem = self.problem();
-        let oracle = reference::forward(&problem, &widen(&q), &widen(&k), &widen(&v));
-        let naive = reference::naive::forward(&problem, &q, &k, &v);
+    /// The same in another layout.
+    pub fn placed(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
 
-        let (dq, dk, dv) = (device.upload(&q)?, device.upload(&k)?, device.upload(&v)?);
-        let mut o = device.upload(&vec![T::from_f64(f64::NAN); q.len()])?;
-        let mut lse = device.upload(&vec![f32::NAN; batch * heads * queries])?;
-        let kv_shape = [batch, keys, kv_heads, head_dim];
-        attention::forward(
-            device,
-            attention::Forward {
-                q: dq.view([batch, queries, heads, head_dim])?,
-                k: dk.view(kv_shape)?,
-                v: dv.view(kv_shape)?,
-                o: o.view_mut([batch, queries, heads, head_dim])?,
-                lse: Some(lse.view_mut([batch, heads, queries])?),
-            },
-            Options { causal, scale: None },
-        )?;
-        let got = device.download(&o)?;
-        let got_lse = device.download(&lse)?;
-        let name = format!("{name} {} {self:?}", T::DTYPE);
-        let o =
-            Comparison { name: &format!("{name} o"), cols: head_dim, got: &got, oracle: &oracle.o, naive: &naive.o }
-                .assert();
-        let l = Comparison {
-            name: &format!("{name} lse"),
-            cols: queries,
-            got: &got_lse,
-            oracle: &oracle.lse,
-            naive: &naive.lse,
+    pub fn options(&self) -> Options {
+        Options { causal: self.sizes.causal, scale: Some(self.sizes.scale as f32) }
+    }
+
+    /// Where `q` and `o` lie.
+    pub fn query_place(&self) -> Place {
+        let Sizes { batch, queries, heads, head_dim, .. } = self.sizes;
+        Place::new(self.layout, [batch, queries, heads, head_dim])
+    }
+
+    /// Where `k` and `v` lie.
+    pub fn key_place(&self) -> Place {
+        let Sizes { batch, keys, kv_heads, head_dim, .. } = self.sizes;
+        Place::new(self.layout, [batch, keys, kv_heads, head_dim])
+    }
+
+    /// Runs the forward pass between guards.
+    pub fn forward<D: Device>(&self, device: &D) -> Forward<T, f32> {
+        let Sizes { batch, queries, heads, .. } = self.sizes;
+        let q = Placed::input(device, self.query_place(), &self.q);
+        let [k, v] = [&self.k, &self.v].map(|values| Placed::input(device, self.key_place(), values));
+        let mut o = Placed::output(device, self.query_place());
+        let mut lse = RowValues::output(device, [batch, heads, queries]);
+        let tensors =
+            attention::Forward { q: q.view(), k: k.view(), v: v.view(), o: o.view_mut(), lse: Some(lse.view_mut()) };
+        attention::forward(device, tensors, self.options()).expect("attention::forward");
+        let inputs = [(q, &self.q), (k, &self.k), (v, &self.v)];
+        for (tensor, values) in inputs {
+            assert_eq!(bits(&tensor.read(device)), bits(values), "an input was overwritten");
         }
-        .assert();
-        println!("{name}: o {o:?} lse {l:?}");
-        Ok(())
+        Forward { o: o.read(device), lse: lse.read(device) }
+    }
+
+    /// The truth.
+    pub fn oracle(&self) -> Forward<f64, f64> {
+        reference::forward(&self.sizes, &widen(&self.q), &widen(&self.k), &widen(&self.v))
+    }
+
+    /// Judges a result: `o` by heads of positions, `lse` by heads.
+    pub fn judge(&self, name: &str, got: &Forward<T, f32>) {
+        let oracle = self.oracle();
+        let naive = reference::naive::forward(&self.sizes, &self.q, &self.k, &self.v);
+        let name = format!("{name}: {} {:?} {:?}", T::DTYPE, self.sizes, self.layout);
+        let (of_o, of_lse) = (format!("{name}, o"), format!("{name}, lse"));
+        let cols = self.sizes.head_dim;
+        Comparison { name: &of_o, cols, got: &got.o, oracle: &oracle.o, naive: &naive.o }.assert();
+        let cols = self.sizes.queries;
+        Comparison { name: &of_lse, cols, got: &got.lse, oracle: &oracle.lse, naive: &naive.lse }.assert();
+    }
+
+    /// Runs the forward pass and judges it.
+    pub fn check<D: Device>(&self, device: &D, name: &str) {
+        self.judge(name, &self.forward(device));
     }
 }
 
-pub fn both<D: Device>(device: &D, name: &str, case: Case) {
-    case.check_forward::<D, bf16>(device, name).unwrap();
-    case.check_forward::<D, f16>(device, name).unwrap();
+/// The bits of every element.
+pub fn bits<T: Sample>(values: &[T]) -> Vec<u32> {
+    values.iter().map(|value| value.bits()).collect()
+}
+
+/// A test that is written once for all devices and element types.
+pub trait Case {
+    /// Runs on one of each.
+    fn run<D: Device, T: Real>(&self, device: &D, name: &str);
+}
+
+/// A case as one test body for a device.
+pub struct Every<C>(pub C);
+
+impl<C: Case> Body for Every<C> {
+    fn run<D: Device>(&self, device: &D, name: &str) {
+        self.0.run::<D, f16>(device, name);
+        self.0.run::<D, bf16>(device, name);
+    }
+}
+
+/// Checks a problem in one of the two types: of two neighbouring indices each has the other one.
+pub fn check_one<D: Device>(device: &D, name: &str, sizes: Sizes, index: usize) {
+    if index.is_multiple_of(2) {
+        Problem::<bf16>::new(sizes, index as u64).check(device, name);
+    } else {
+        Problem::<f16>::new(sizes, index as u64).check(device, name);
+    }
 }

@@ -1,11 +1,13 @@
 //! The forward pass: its description, the plan, and the typed front.
 
 use super::{Options, Problem, tensor};
-use crate::abi::AttentionFwdParams;
+use crate::abi::{
+    ATTENTION_FWD_COMPACT_KEYS, ATTENTION_FWD_KEYS, ATTENTION_FWD_QUERIES, ATTENTION_FWD_THREADS, AttentionFwdParams,
+};
 use crate::check::disjoint;
 use crate::device::{Args, Caps, Device, Kernel, Launch, LaunchShape, Queue};
 use crate::element::{DType, Float};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::view::{TensorDesc, View, ViewMut};
 
 mod image {
@@ -13,17 +15,20 @@ mod image {
     include!(concat!(env!("OUT_DIR"), "/images/attention_fwd.rs"));
 }
 
-static ATTENTION_FWD_BF16_64: Kernel<AttentionFwdParams> = Kernel::new(&image::ATTENTION_FWD, "attention_fwd_bf16_64");
-static ATTENTION_FWD_BF16_128: Kernel<AttentionFwdParams> =
-    Kernel::new(&image::ATTENTION_FWD, "attention_fwd_bf16_128");
-static ATTENTION_FWD_F16_64: Kernel<AttentionFwdParams> = Kernel::new(&image::ATTENTION_FWD, "attention_fwd_f16_64");
-static ATTENTION_FWD_F16_128: Kernel<AttentionFwdParams> = Kernel::new(&image::ATTENTION_FWD, "attention_fwd_f16_128");
+static ATTENTION_FWD_BF16_64: Kernel<AttentionFwdParams> = kernel("attention_fwd_bf16_64");
+static ATTENTION_FWD_BF16_128: Kernel<AttentionFwdParams> = kernel("attention_fwd_bf16_128");
+static ATTENTION_FWD_BF16_128_COMPACT: Kernel<AttentionFwdParams> = kernel("attention_fwd_bf16_128_compact");
+static ATTENTION_FWD_F16_64: Kernel<AttentionFwdParams> = kernel("attention_fwd_f16_64");
+static ATTENTION_FWD_F16_128: Kernel<AttentionFwdParams> = kernel("attention_fwd_f16_128");
+static ATTENTION_FWD_F16_128_COMPACT: Kernel<AttentionFwdParams> = kernel("attention_fwd_f16_128_compact");
+
+const fn kernel(name: &'static str) -> Kernel<AttentionFwdParams> {
+    Kernel::new(&image::ATTENTION_FWD, name)
+}
 
 const FORWARD: &str = "attention::forward";
-const THREADS: u32 = 128;
-/// Queries of a block, keys of a step: `M` and `N` of `attention_fwd.cu`.
-const TILE_QUERIES: usize = 128;
-const TILE_KEYS: usize = 64;
+/// Shared memory that every block takes beside its own. A multiprocessor has as much as one block may have, and this.
+const RESERVED_SHARED: u32 = 1024;
 
 /// A forward pass as plain data.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,9 +82,10 @@ impl ForwardPlan {
 /// Checks a forward pass and decides how it runs.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for element types, head dimensions and scales that have no kernel; [`Error::Shape`],
-/// [`Error::DType`], [`Error::Stride`], [`Error::Misaligned`], [`Error::IndexRange`], [`Error::Null`] and
-/// [`Error::Aliasing`], each naming the argument.
+/// [`Unsupported`](crate::Error::Unsupported) for element types, head dimensions and scales that have no kernel;
+/// [`Shape`](crate::Error::Shape), [`DType`](crate::Error::DType), [`Stride`](crate::Error::Stride),
+/// [`Misaligned`](crate::Error::Misaligned), [`IndexRange`](crate::Error::IndexRange), [`Null`](crate::Error::Null) and
+/// [`Aliasing`](crate::Error::Aliasing), each naming the argument.
 pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let problem = Problem::of(FORWARD, &desc.q, &desc.k)?;
     let (q, k) = (problem.queries("q", &desc.q)?, problem.keys("k", &desc.k)?);
@@ -89,23 +95,21 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     disjoint(&outputs[..1 + usize::from(lse.is_some())], &[q, k, v])?;
     let (_, scale_log2) = desc.options.scale(FORWARD, problem.head_dim)?;
 
-    let kernel = match (problem.dtype, problem.head_dim) {
-        (DType::Bf16, 64) => &ATTENTION_FWD_BF16_64,
-        (DType::Bf16, 128) => &ATTENTION_FWD_BF16_128,
-        (DType::F16, 64) => &ATTENTION_FWD_F16_64,
-        (DType::F16, 128) => &ATTENTION_FWD_F16_128,
-        (dtype, head_dim) => {
-            return Err(Error::Unsupported {
-                op: FORWARD,
-                what: format!("{dtype} with a head dimension of {head_dim}"),
-                supported: "bf16 and f16 with head dimensions 64 and 128",
-            });
-        }
+    // Tiles of queries, keys and values. The kernels are made for two blocks on a multiprocessor.
+    let shared = |keys: u32| (ATTENTION_FWD_QUERIES + 2 * keys) * (problem.head_dim * problem.dtype.size()) as u32;
+    let compact = 2 * shared(ATTENTION_FWD_KEYS) + RESERVED_SHARED > caps.shared_memory_per_block;
+    let (kernel, keys) = match (problem.dtype, problem.head_dim, compact) {
+        (DType::Bf16, 64, _) => (&ATTENTION_FWD_BF16_64, ATTENTION_FWD_KEYS),
+        (DType::Bf16, 128, false) => (&ATTENTION_FWD_BF16_128, ATTENTION_FWD_KEYS),
+        (DType::Bf16, 128, true) => (&ATTENTION_FWD_BF16_128_COMPACT, ATTENTION_FWD_COMPACT_KEYS),
+        (DType::F16, 64, _) => (&ATTENTION_FWD_F16_64, ATTENTION_FWD_KEYS),
+        (DType::F16, 128, false) => (&ATTENTION_FWD_F16_128, ATTENTION_FWD_KEYS),
+        (DType::F16, 128, true) => (&ATTENTION_FWD_F16_128_COMPACT, ATTENTION_FWD_COMPACT_KEYS),
+        _ => return Err(problem.unsupported()),
     };
-    let shared = (TILE_QUERIES + 2 * TILE_KEYS) * problem.head_dim * problem.dtype.size();
-    debug_assert!(shared <= caps.shared_memory_per_block as usize);
-    let grid = [problem.queries.div_ceil(TILE_QUERIES) as u32, problem.heads as u32, problem.batch as u32];
-    let shape = LaunchShape { grid, ..LaunchShape::linear(1, THREADS) }.with_dynamic_shared(shared as u32);
+    let tiles = problem.queries.div_ceil(ATTENTION_FWD_QUERIES as usize);
+    let grid = [tiles as u32, problem.heads as u32, problem.batch as u32];
+    let shape = LaunchShape { grid, ..LaunchShape::linear(1, ATTENTION_FWD_THREADS) }.with_dynamic_shared(shared(keys));
     let params = AttentionFwdParams {
         q: tensor(q),
         k: tensor(k),
@@ -117,7 +121,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         heads: problem.heads as u32,
         group: problem.group(),
         scale_log2,
-        causal: desc.options.causal.into(),
+        diagonal: problem.diagonal(&desc.options),
     };
     Ok(ForwardPlan(Launch { kernel, shape, params }))
 }
@@ -140,7 +144,7 @@ pub struct Forward<'a, D: Device, T: Float> {
 /// `o = softmax(scale * q k^T) v`, and the log-sum-exp of each row. See the [module](super) for everything else.
 ///
 /// # Errors
-/// Those of [`plan_forward`], [`Error::DeviceMismatch`], and those of a launch.
+/// Those of [`plan_forward`], [`Error::DeviceMismatch`](crate::Error::DeviceMismatch), and those of a launch.
 pub fn forward<D: Device, T: Float>(device: &D, mut tensors: Forward<'_, D, T>, options: Options) -> Result<()> {
     let mut args = Args::new(device, FORWARD)?;
     let desc = ForwardDesc {
