@@ -8,6 +8,18 @@ pub const ATTENTION_FWD_THREADS: u32 = 128;
 pub const ATTENTION_FWD_KEYS: u32 = 64;
 /// Keys of a step of the compact kernels.
 pub const ATTENTION_FWD_COMPACT_KEYS: u32 = 32;
+/// Keys of a block of `attention_bwd_T`.
+pub const ATTENTION_BWD_KEYS: u32 = 128;
+/// lse_log2 and delta of a head have room for a multiple of so many queries.
+pub const ATTENTION_BWD_PADDING: u32 = 64;
+/// Threads of a block of `attention_bwd_prepare_T`.
+pub const ATTENTION_BWD_PREPARE_THREADS: u32 = 256;
+/// Bytes of dynamic shared memory of `attention_bwd_T_64`.
+pub const ATTENTION_BWD_SHARED_64: u32 = 57984;
+/// Of `attention_bwd_T_128`.
+pub const ATTENTION_BWD_SHARED_128: u32 = 148608;
+/// Of `attention_bwd_T_128_compact`.
+pub const ATTENTION_BWD_SHARED_128_COMPACT: u32 = 98944;
 /// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, PartialEq)]
@@ -96,11 +108,13 @@ pub struct AttentionBwdParams {
     pub grad_v: AttentionTensor,
     /// [batch, heads, queries] f32, read: as the forward wrote it.
     pub lse: u64,
-    /// [batch, heads, queries] f32, workspace: the sum over D of grad_o * o.
+    /// [batch, heads, padded queries] f32, workspace: lse * log2(e), or +infinity.
+    pub lse_log2: u64,
+    /// [batch, heads, padded queries] f32, workspace: the sum over D of grad_o * o.
     pub delta: u64,
-    /// [batch, heads, query blocks, block of queries, D] f32, workspace: sums of grad_q, in the order of registers.
-    pub partial_grad_q: u64,
-    /// [1 + batch * heads * query blocks * warps] u32, workspace: the next key block to be taken, and how many have added to each part.
+    /// [batch, heads, blocks of queries, queries of a block, D] f32, workspace: sums of grad_q, in the order of registers.
+    pub grad_q_sums: u64,
+    /// [1 + batch * heads * turns_of_head] u32, workspace: the next key block to be taken, and how many have added to each part.
     pub turns: u64,
     /// Entries of the batch.
     pub batch: u32,
@@ -112,20 +126,20 @@ pub struct AttentionBwdParams {
     pub heads: u32,
     /// Query heads that share a key-value head.
     pub group: u32,
-    /// Elements of `turns`.
-    pub turn_count: u32,
+    /// Blocks of queries times warps of a block.
+    pub turns_of_head: u32,
+    /// Query i attends to keys below i + diagonal, as far as there are keys.
+    pub diagonal: i32,
     /// Softmax scale.
     pub scale: f32,
     /// Softmax scale times log2(e).
     pub scale_log2: f32,
-    /// 1: query i attends to keys 0 to i + keys - queries; 0: to all.
-    pub causal: u32,
     /// Zero.
     pub reserved: u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of AttentionBwdParams"][::core::mem::size_of::<AttentionBwdParams>() - 328usize];
+    ["Size of AttentionBwdParams"][::core::mem::size_of::<AttentionBwdParams>() - 336usize];
     ["Alignment of AttentionBwdParams"][::core::mem::align_of::<AttentionBwdParams>() - 8usize];
     ["Offset of field: AttentionBwdParams::q"][::core::mem::offset_of!(AttentionBwdParams, q) - 0usize];
     ["Offset of field: AttentionBwdParams::k"][::core::mem::offset_of!(AttentionBwdParams, k) - 32usize];
@@ -136,22 +150,23 @@ const _: () = {
     ["Offset of field: AttentionBwdParams::grad_k"][::core::mem::offset_of!(AttentionBwdParams, grad_k) - 192usize];
     ["Offset of field: AttentionBwdParams::grad_v"][::core::mem::offset_of!(AttentionBwdParams, grad_v) - 224usize];
     ["Offset of field: AttentionBwdParams::lse"][::core::mem::offset_of!(AttentionBwdParams, lse) - 256usize];
-    ["Offset of field: AttentionBwdParams::delta"][::core::mem::offset_of!(AttentionBwdParams, delta) - 264usize];
-    ["Offset of field: AttentionBwdParams::partial_grad_q"]
-        [::core::mem::offset_of!(AttentionBwdParams, partial_grad_q) - 272usize];
-    ["Offset of field: AttentionBwdParams::turns"][::core::mem::offset_of!(AttentionBwdParams, turns) - 280usize];
-    ["Offset of field: AttentionBwdParams::batch"][::core::mem::offset_of!(AttentionBwdParams, batch) - 288usize];
-    ["Offset of field: AttentionBwdParams::queries"][::core::mem::offset_of!(AttentionBwdParams, queries) - 292usize];
-    ["Offset of field: AttentionBwdParams::keys"][::core::mem::offset_of!(AttentionBwdParams, keys) - 296usize];
-    ["Offset of field: AttentionBwdParams::heads"][::core::mem::offset_of!(AttentionBwdParams, heads) - 300usize];
-    ["Offset of field: AttentionBwdParams::group"][::core::mem::offset_of!(AttentionBwdParams, group) - 304usize];
-    ["Offset of field: AttentionBwdParams::turn_count"]
-        [::core::mem::offset_of!(AttentionBwdParams, turn_count) - 308usize];
-    ["Offset of field: AttentionBwdParams::scale"][::core::mem::offset_of!(AttentionBwdParams, scale) - 312usize];
+    ["Offset of field: AttentionBwdParams::lse_log2"][::core::mem::offset_of!(AttentionBwdParams, lse_log2) - 264usize];
+    ["Offset of field: AttentionBwdParams::delta"][::core::mem::offset_of!(AttentionBwdParams, delta) - 272usize];
+    ["Offset of field: AttentionBwdParams::grad_q_sums"]
+        [::core::mem::offset_of!(AttentionBwdParams, grad_q_sums) - 280usize];
+    ["Offset of field: AttentionBwdParams::turns"][::core::mem::offset_of!(AttentionBwdParams, turns) - 288usize];
+    ["Offset of field: AttentionBwdParams::batch"][::core::mem::offset_of!(AttentionBwdParams, batch) - 296usize];
+    ["Offset of field: AttentionBwdParams::queries"][::core::mem::offset_of!(AttentionBwdParams, queries) - 300usize];
+    ["Offset of field: AttentionBwdParams::keys"][::core::mem::offset_of!(AttentionBwdParams, keys) - 304usize];
+    ["Offset of field: AttentionBwdParams::heads"][::core::mem::offset_of!(AttentionBwdParams, heads) - 308usize];
+    ["Offset of field: AttentionBwdParams::group"][::core::mem::offset_of!(AttentionBwdParams, group) - 312usize];
+    ["Offset of field: AttentionBwdParams::turns_of_head"]
+        [::core::mem::offset_of!(AttentionBwdParams, turns_of_head) - 316usize];
+    ["Offset of field: AttentionBwdParams::diagonal"][::core::mem::offset_of!(AttentionBwdParams, diagonal) - 320usize];
+    ["Offset of field: AttentionBwdParams::scale"][::core::mem::offset_of!(AttentionBwdParams, scale) - 324usize];
     ["Offset of field: AttentionBwdParams::scale_log2"]
-        [::core::mem::offset_of!(AttentionBwdParams, scale_log2) - 316usize];
-    ["Offset of field: AttentionBwdParams::causal"][::core::mem::offset_of!(AttentionBwdParams, causal) - 320usize];
-    ["Offset of field: AttentionBwdParams::reserved"][::core::mem::offset_of!(AttentionBwdParams, reserved) - 324usize];
+        [::core::mem::offset_of!(AttentionBwdParams, scale_log2) - 328usize];
+    ["Offset of field: AttentionBwdParams::reserved"][::core::mem::offset_of!(AttentionBwdParams, reserved) - 332usize];
 };
 /// Threads of every block.
 pub const GELU_THREADS: u32 = 256;
@@ -763,15 +778,16 @@ const _: () = assert!(
             + size_of::<u64>()
             + size_of::<u64>()
             + size_of::<u64>()
+            + size_of::<u64>()
             + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<u32>()
+            + size_of::<i32>()
             + size_of::<f32>()
             + size_of::<f32>()
-            + size_of::<u32>()
             + size_of::<u32>(),
     "AttentionBwdParams has padding"
 );

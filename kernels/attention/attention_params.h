@@ -12,6 +12,18 @@ enum {
     ATTENTION_FWD_KEYS = 64,
     /// Keys of a step of the compact kernels.
     ATTENTION_FWD_COMPACT_KEYS = 32,
+    /// Keys of a block of `attention_bwd_T`.
+    ATTENTION_BWD_KEYS = 128,
+    /// lse_log2 and delta of a head have room for a multiple of so many queries.
+    ATTENTION_BWD_PADDING = 64,
+    /// Threads of a block of `attention_bwd_prepare_T`.
+    ATTENTION_BWD_PREPARE_THREADS = 256,
+    /// Bytes of dynamic shared memory of `attention_bwd_T_64`.
+    ATTENTION_BWD_SHARED_64 = 57984,
+    /// Of `attention_bwd_T_128`.
+    ATTENTION_BWD_SHARED_128 = 148608,
+    /// Of `attention_bwd_T_128_compact`.
+    ATTENTION_BWD_SHARED_128_COMPACT = 98944
 };
 
 /// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.
@@ -74,11 +86,13 @@ typedef struct AttentionBwdParams {
     AttentionTensor grad_v;
     /// [batch, heads, queries] f32, read: as the forward wrote it.
     uint64_t lse;
-    /// [batch, heads, queries] f32, workspace: the sum over D of grad_o * o.
+    /// [batch, heads, padded queries] f32, workspace: lse * log2(e), or +infinity.
+    uint64_t lse_log2;
+    /// [batch, heads, padded queries] f32, workspace: the sum over D of grad_o * o.
     uint64_t delta;
-    /// [batch, heads, query blocks, block of queries, D] f32, workspace: sums of grad_q, in the order of registers.
-    uint64_t partial_grad_q;
-    /// [1 + batch * heads * query blocks * warps] u32, workspace: the next key block to be taken, and how many have added to each part.
+    /// [batch, heads, blocks of queries, queries of a block, D] f32, workspace: sums of grad_q, in the order of registers.
+    uint64_t grad_q_sums;
+    /// [1 + batch * heads * turns_of_head] u32, workspace: the next key block to be taken, and how many have added to each part.
     uint64_t turns;
     /// Entries of the batch.
     uint32_t batch;
@@ -90,21 +104,21 @@ typedef struct AttentionBwdParams {
     uint32_t heads;
     /// Query heads that share a key-value head.
     uint32_t group;
-    /// Elements of `turns`.
-    uint32_t turn_count;
+    /// Blocks of queries times warps of a block.
+    uint32_t turns_of_head;
+    /// Query i attends to keys below i + diagonal, as far as there are keys.
+    int32_t diagonal;
     /// Softmax scale.
     float scale;
     /// Softmax scale times log2(e).
     float scale_log2;
-    /// 1: query i attends to keys 0 to i + keys - queries; 0: to all.
-    uint32_t causal;
     /// Zero.
     uint32_t reserved;
 } AttentionBwdParams;
 
 #ifdef __cplusplus
-static_assert(sizeof(AttentionBwdParams) == 328, "no padding: the launcher copies the bytes");
 static_assert(sizeof(AttentionTensor) == 32, "no padding: the launcher copies the bytes");
 static_assert(sizeof(AttentionFwdParams) == 160, "no padding: the launcher copies the bytes");
+static_assert(sizeof(AttentionBwdParams) == 336, "no padding: the launcher copies the bytes");
 #endif
 #endif

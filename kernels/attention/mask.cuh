@@ -35,16 +35,20 @@ __device__ __forceinline__ void mask_scores(float (&scores)[ROW_TILES][KEY_TILES
     }
 }
 
-/// The same for scores that stand as keys by queries: 16 keys, 8 queries a tile.
-template <int QUERY_TILES>
-__device__ __forceinline__ void mask_transposed(float (&scores)[QUERY_TILES][4], KeyLimit limit, int key, int query) {
+/// The same for scores that stand as keys by queries. `key` and `query` are the coordinates of the warp's first score.
+template <int KEY_TILES, int QUERY_TILES>
+__device__ __forceinline__ void mask_transposed(float (&scores)[KEY_TILES][QUERY_TILES][4], KeyLimit limit, int key, int query) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
-    for (int tile = 0; tile < QUERY_TILES; ++tile) {
+    for (int column = 0; column < QUERY_TILES; ++column) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-            if (key + i / 2 * 8 + lane / 4 >= limit.of(query + tile * 8 + lane % 4 * 2 + i % 2)) {
-                scores[tile][i] = -CUDART_INF_F;
+        for (int i = 0; i < 2; ++i) {
+            const int end = limit.of(query + column * 8 + lane % 4 * 2 + i) - key - lane / 4;
+#pragma unroll
+            for (int half = 0; half < 2 * KEY_TILES; ++half) {
+                if (half * 8 >= end) {
+                    scores[half / 2][column][half % 2 * 2 + i] = -CUDART_INF_F;
+                }
             }
         }
     }

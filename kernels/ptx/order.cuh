@@ -17,6 +17,13 @@ __device__ __forceinline__ void store_release(uint64_t address, uint32_t s) {
     asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(address), "r"(s) : "memory");
 }
 
+/// atom.relaxed.gpu.global.add.u32: adds, and gives what was there before. PTX ISA "atom"; sm_70. `address` is a multiple of 4.
+__device__ __forceinline__ uint32_t fetch_add(uint64_t address, uint32_t a) {
+    uint32_t d;
+    asm volatile("atom.relaxed.gpu.global.add.u32 %0, [%1], %2;" : "=r"(d) : "l"(address), "r"(a) : "memory");
+    return d;
+}
+
 /// ld.global of 16 bytes that other blocks wrote, so without `.nc`. PTX ISA "ld"; every sm.
 __device__ __forceinline__ float4 load_shared_result(uint64_t address) {
     float4 d;

@@ -18,8 +18,10 @@
 //! # Determinism
 //! The same inputs, build and device model give the same bits under any schedule.
 
+mod backward;
 mod forward;
 
+pub use backward::{Backward, BackwardDesc, BackwardPlan, backward, backward_workspace_bytes, plan_backward};
 pub use forward::{Forward, ForwardDesc, ForwardPlan, forward, plan_forward};
 
 use crate::abi::AttentionTensor;

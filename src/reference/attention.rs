@@ -143,20 +143,38 @@ pub mod naive {
     use crate::Float;
     use crate::reference::{pairwise_sum, single, stored};
 
-    fn dot<T: Float>(a: &[T], b: &[T]) -> f32 {
-        let products: Vec<f32> = a.iter().zip(b).map(|(x, y)| single(*x) * single(*y)).collect();
+    /// Values as f32, which hold every element exactly.
+    fn singles<T: Float>(values: &[T]) -> Vec<f32> {
+        values.iter().map(|value| single(*value)).collect()
+    }
+
+    /// A f32 as it comes back from a tensor.
+    fn rounded<T: Float>(value: f32) -> f32 {
+        single(stored::<T>(value))
+    }
+
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        let products: Vec<f32> = a.iter().zip(b).map(|(x, y)| x * y).collect();
         pairwise_sum(&products)
     }
 
     /// The sum over rows of factor * row, column by column.
-    fn weighted_sum<T: Float>(factors: &[T], row: impl Fn(usize) -> usize, rows: &[T], width: usize) -> Vec<f32> {
-        (0..width)
-            .map(|column| {
-                let products: Vec<f32> =
-                    factors.iter().enumerate().map(|(i, f)| single(*f) * single(rows[row(i) + column])).collect();
-                pairwise_sum(&products)
-            })
-            .collect()
+    fn weighted_sum(factors: &[f32], row: &impl Fn(usize) -> usize, rows: &[f32], width: usize) -> Vec<f32> {
+        fn halves<'a>(factors: &[f32], first: usize, row: &impl Fn(usize) -> &'a [f32], width: usize) -> Vec<f32> {
+            match factors {
+                [] => vec![0.0; width],
+                [factor] => row(first).iter().map(|x| factor * x).collect(),
+                _ => {
+                    let (left, right) = factors.split_at(factors.len() / 2);
+                    let mut sums = halves(left, first, row, width);
+                    for (sum, x) in sums.iter_mut().zip(halves(right, first + left.len(), row, width)) {
+                        *sum += x;
+                    }
+                    sums
+                }
+            }
+        }
+        halves(factors, 0, &|i| &rows[row(i)..][..width], width)
     }
 
     /// The exponentials relative to the largest, their sum, and its log with the largest added again.
@@ -171,30 +189,30 @@ pub mod naive {
     /// One row of P as it is stored, after scores that were stored, and the log-sum-exp of the scores as they were before.
     fn probabilities<T: Float>(
         problem: &Problem,
-        q: &[T],
-        k: &[T],
+        q: &[f32],
+        k: &[f32],
         batch: usize,
         head: usize,
         query: usize,
-    ) -> (Vec<T>, f32) {
+    ) -> (Vec<f32>, f32) {
         let d = problem.head_dim;
         let row = &q[problem.query_row(batch, query, head)..][..d];
         let score = |key| dot(row, &k[problem.key_row(batch, key, head)..][..d]) * problem.scale as f32;
         let scores: Vec<f32> = (0..problem.keys_of(query)).map(score).collect();
-        let rounded: Vec<f32> = scores.iter().map(|s| single(stored::<T>(*s))).collect();
-        let (weights, sum, _) = softmax(&rounded);
-        (weights.iter().map(|w| stored(w / sum)).collect(), softmax(&scores).2)
+        let stored: Vec<f32> = scores.iter().map(|s| rounded::<T>(*s)).collect();
+        let (weights, sum, _) = softmax(&stored);
+        (weights.iter().map(|w| rounded::<T>(w / sum)).collect(), softmax(&scores).2)
     }
 
     /// The output and the log-sum-exp.
     pub fn forward<T: Float>(problem: &Problem, q: &[T], k: &[T], v: &[T]) -> Forward<T, f32> {
-        let d = problem.head_dim;
+        let (q, k, v) = (singles(q), singles(k), singles(v));
         let mut o = vec![T::from_f64(0.0); q.len()];
         let mut lse = Vec::with_capacity(problem.batch * problem.heads * problem.queries);
         problem.for_each_row(|batch, head, query| {
-            let (p, row_lse) = probabilities(problem, q, k, batch, head, query);
+            let (p, row_lse) = probabilities::<T>(problem, &q, &k, batch, head, query);
             lse.push(row_lse);
-            let sums = weighted_sum(&p, |key| problem.key_row(batch, key, head), v, d);
+            let sums = weighted_sum(&p, &|key| problem.key_row(batch, key, head), &v, problem.head_dim);
             for (target, sum) in o[problem.query_row(batch, query, head)..].iter_mut().zip(sums) {
                 *target = stored(sum);
             }
@@ -205,36 +223,37 @@ pub mod naive {
     /// The gradients. Those of keys and values that several heads share are summed in f32 over the heads' stored gradients.
     pub fn backward<T: Float>(problem: &Problem, q: &[T], k: &[T], v: &[T], grad_o: &[T]) -> Backward<T> {
         let Problem { batch, queries, keys, heads, kv_heads, head_dim: d, .. } = *problem;
+        let (q, k, v, grad_o) = (singles(q), singles(k), singles(v), singles(grad_o));
+        let scale = problem.scale as f32;
         let mut dq = vec![T::from_f64(0.0); q.len()];
         let (mut dk, mut dv) = (vec![0.0; k.len()], vec![0.0; v.len()]);
         for (b, head) in (0..batch).flat_map(|b| (0..heads).map(move |head| (b, head))) {
             let key_row = |key| problem.key_row(b, key, head);
             let query_row = |query| problem.query_row(b, query, head);
-            let mut p = vec![T::from_f64(0.0); queries * keys];
-            let mut ds = p.clone();
+            // P and dS, queries by keys.
+            let (mut p, mut ds) = (vec![0.0; queries * keys], vec![0.0; queries * keys]);
             for query in 0..queries {
-                let (row, _) = probabilities(problem, q, k, b, head, query);
+                let (row, _) = probabilities::<T>(problem, &q, &k, b, head, query);
                 let grad = &grad_o[query_row(query)..][..d];
-                let dp: Vec<T> = (0..row.len()).map(|key| stored(dot(grad, &v[key_row(key)..][..d]))).collect();
-                let products: Vec<f32> = row.iter().zip(&dp).map(|(p, dp)| single(*p) * single(*dp)).collect();
-                let delta = pairwise_sum(&products);
-                for (key, p) in row.iter().enumerate() {
-                    ds[query * keys + key] = stored(single(*p) * (single(dp[key]) - delta));
+                let dp: Vec<f32> = (0..row.len()).map(|key| rounded::<T>(dot(grad, &v[key_row(key)..][..d]))).collect();
+                let delta = dot(&row, &dp);
+                let ds_row = &mut ds[query * keys..][..keys];
+                for (key, (p, dp)) in row.iter().zip(&dp).enumerate() {
+                    ds_row[key] = rounded::<T>(p * (dp - delta));
+                }
+                for (target, sum) in dq[query_row(query)..].iter_mut().zip(weighted_sum(ds_row, &key_row, &k, d)) {
+                    *target = stored(sum * scale);
                 }
                 p[query * keys..][..row.len()].copy_from_slice(&row);
-                let sums = weighted_sum(&ds[query * keys..][..keys], key_row, k, d);
-                for (target, sum) in dq[query_row(query)..].iter_mut().zip(sums) {
-                    *target = stored(sum * problem.scale as f32);
-                }
             }
             for key in 0..keys {
-                let column = |of: &[T]| of.iter().skip(key).step_by(keys).copied().collect::<Vec<T>>();
-                let value_sums = weighted_sum(&column(&p), query_row, grad_o, d);
-                let key_sums = weighted_sum(&column(&ds), query_row, q, d);
-                let share = |sum: f32| if heads == kv_heads { sum } else { single(stored::<T>(sum)) };
+                let column = |of: &[f32]| of.iter().skip(key).step_by(keys).copied().collect::<Vec<f32>>();
+                let value_sums = weighted_sum(&column(&p), &query_row, &grad_o, d);
+                let key_sums = weighted_sum(&column(&ds), &query_row, &q, d);
+                let share = |sum: f32| if heads == kv_heads { sum } else { rounded::<T>(sum) };
                 for i in 0..d {
                     dv[key_row(key) + i] += share(value_sums[i]);
-                    dk[key_row(key) + i] += share(key_sums[i] * problem.scale as f32);
+                    dk[key_row(key) + i] += share(key_sums[i] * scale);
                 }
             }
         }

@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod backward;
+mod gradients;
 mod lengths;
 mod problem;
 mod tensor;

@@ -1,0 +1,420 @@
+// Attention backward for every GPU from compute capability 8.0 on.
+//
+//   P = exp(scale * Q K^T - LSE)     dV = P^T dO     dP = dO V^T     delta = rowsum(dO * O)     dS = P * (dP - delta)
+//   dQ = scale * dS K                dK = scale * dS^T Q
+//
+//   q, o, grad_o, grad_q [batch, queries, heads, D]    k, v, grad_k, grad_v [batch, keys, kv_heads, D]    lse, delta [batch, heads, queries] f32
+//
+// attention_bwd_prepare.cu comes first: it computes delta and resets the turns. Here a block owns N keys of one key-value head and walks over
+// the queries of every head of its group, in each head from the last to the first, M at a time; a warp owns a part of the keys, so dK and dV
+// stay in its registers from beginning to end. Scores are computed transposed (keys by queries): P and dS are then operands of dV and dK as
+// they stand in registers, and only dS goes through shared memory, for dQ.
+//
+// dQ is a sum over key blocks, that is over thread blocks. They add to it in f32 in the order of the key blocks, each warp to a part of its own,
+// and take turns by a counter for each part: the bits do not depend on timing. Blocks take their key block from a counter as they start, in
+// the order of the turns, so whoever waits, waits for a block that is running already, and the first never waits. The first stores without reading,
+// the last writes grad_q. Blocks that start one after another work on different heads, so turns are rarely waited for.
+//
+// Traffic: K, V once, dK, dV once; Q and dO once for each key block (from L2 as a rule); the sums of dQ read and written once for each.
+#include "attention/bwd.cuh"
+#include "attention/tile.cuh"
+#include "attention/turns.cuh"
+#include "common/reduce.cuh"
+#include "common/vec.cuh"
+#include "ptx/special.cuh"
+
+namespace warpsmith {
+
+/// The shape of one variant: WARPS warps with KEY_TILES * 16 keys each, M queries a step, dO of one step or two in shared memory.
+template <int D_, int M_, int WARPS_, int KEY_TILES_, int GRAD_O_STAGES_>
+struct Shape {
+    static constexpr int D = D_;
+    static constexpr int M = M_;
+    static constexpr int WARPS = WARPS_;
+    static constexpr int KEY_TILES = KEY_TILES_;
+    static constexpr int GRAD_O_STAGES = GRAD_O_STAGES_;
+    static constexpr int THREADS = WARPS * WARP;
+    static constexpr int WARP_KEYS = KEY_TILES * 16;
+    static constexpr int N = WARPS * WARP_KEYS;
+    static constexpr int QUERY_TILES = M / 8;
+    // dQ of a step: a warp has 32 columns of GRAD_Q_TILES * 16 queries.
+    static constexpr int COLUMN_GROUPS = D / 32;
+    static constexpr int GRAD_Q_TILES = M / 16 / (WARPS / COLUMN_GROUPS);
+    static constexpr int GRAD_Q_FRAGMENTS = GRAD_Q_TILES * 4;
+    static_assert(N == ATTENTION_BWD_KEYS, "the launcher counts blocks of so many keys");
+    static_assert(ATTENTION_BWD_PADDING % M == 0, "a step reads its statistics without looking for their end");
+    static_assert(GRAD_Q_TILES * 16 * (WARPS / COLUMN_GROUPS) == M, "the warps share dQ out evenly");
+};
+
+/// dS of a step, transposed: a row of M queries for each key. Its 16-byte chunks are permuted so that eight neighbouring rows of an 8x8 matrix lie in
+/// eight different groups of four banks.
+template <int N, int M>
+struct alignas(128) GradScores {
+    static_assert(M == 64 || M == 32, "a row is 128 bytes, or half of that");
+    static constexpr int ROW_BYTES = 2 * M;
+    char bytes[N * ROW_BYTES];
+
+    static __device__ __forceinline__ int offset(int row, int chunk) {
+        return row * ROW_BYTES + (chunk ^ (M == 64 ? row % 8 : row / 2 % 4)) * 16;
+    }
+};
+
+template <typename S>
+struct Smem {
+    Tile<S::N, S::D> k;  // at the end, dK
+    Tile<S::N, S::D> v;  // at the end, dV
+    Tile<S::M, S::D> q[2];
+    Tile<S::M, S::D> grad_o[S::GRAD_O_STAGES];
+    GradScores<S::N, S::M> grad_scores;
+    float statistics[2][2][S::M];  // lse * log2(e), then delta
+    uint32_t ticket;               // which key block of which head this block has taken
+};
+
+/// An accumulator of TILES * 16 keys by M queries.
+template <typename S>
+using Scores = float[S::KEY_TILES][S::QUERY_TILES][4];
+/// The same, rounded, as A operands of 16 keys by 16 queries.
+template <typename S>
+using ScoreOperands = uint32_t[S::KEY_TILES][S::M / 16][4];
+/// An accumulator of this warp's keys by D.
+template <typename S>
+using KeyGradients = float[S::KEY_TILES][S::D / 8][4];
+/// A warp's part of dQ of a step: 16 queries by 8 columns each.
+template <typename S>
+using QueryGradients = float[S::GRAD_Q_TILES][4][4];
+
+/// C (this warp's keys by M queries) = A (keys by D, this warp's rows) * B^T (M queries by D).
+template <typename T, typename S>
+__device__ __forceinline__ void multiply_by_queries(uint32_t a_start, uint32_t b_start, Scores<S>& c) {
+#pragma unroll
+    for (int d = 0; d < S::D; d += 16) {
+        uint32_t a[S::KEY_TILES][4];
+#pragma unroll
+        for (int tile = 0; tile < S::KEY_TILES; ++tile) {
+            ptx::ldmatrix_x4(a[tile], block_address(a_start, tile * 16, d, 2 * S::D));
+        }
+#pragma unroll
+        for (int query = 0; query < S::M; query += 16) {
+            uint32_t b[4];
+            ptx::ldmatrix_x4(b, block_address(b_start, query, d, 2 * S::D));
+#pragma unroll
+            for (int tile = 0; tile < S::KEY_TILES; ++tile) {
+                mma<T>(c[tile][query / 8], a[tile], b[0], b[2]);
+                mma<T>(c[tile][query / 8 + 1], a[tile], b[1], b[3]);
+            }
+        }
+    }
+}
+
+/// C (this warp's keys by D) += A (keys by M queries, from registers) * B (M queries by D).
+template <typename T, typename S>
+__device__ __forceinline__ void add_over_queries(const ScoreOperands<S>& a, uint32_t b_start, KeyGradients<S>& c) {
+#pragma unroll
+    for (int query = 0; query < S::M; query += 16) {
+#pragma unroll
+        for (int d = 0; d < S::D; d += 16) {
+            uint32_t b[4];
+            ptx::ldmatrix_x4_trans(b, block_address(b_start, query, d, 2 * S::D));
+#pragma unroll
+            for (int tile = 0; tile < S::KEY_TILES; ++tile) {
+                mma<T>(c[tile][d / 8], a[tile][query / 16], b[0], b[1]);
+                mma<T>(c[tile][d / 8 + 1], a[tile][query / 16], b[2], b[3]);
+            }
+        }
+    }
+}
+
+/// C (this warp's queries by 32 columns) += A (queries by N keys, dS as it lies transposed) * B (N keys by D).
+template <typename T, typename S>
+__device__ __forceinline__ void add_over_keys(uint32_t a_start, uint32_t b_start, QueryGradients<S>& c) {
+    constexpr int ROW_BYTES = GradScores<S::N, S::M>::ROW_BYTES;
+#pragma unroll
+    for (int key = 0; key < S::N; key += 16) {
+        uint32_t a[S::GRAD_Q_TILES][4];
+#pragma unroll
+        for (int tile = 0; tile < S::GRAD_Q_TILES; ++tile) {
+            ptx::ldmatrix_x4_trans(a[tile], (a_start ^ (tile * 32)) + key * ROW_BYTES);
+        }
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            uint32_t b[4];
+            ptx::ldmatrix_x4_trans(b, (b_start ^ (half * 32)) + key * 2 * S::D);
+#pragma unroll
+            for (int tile = 0; tile < S::GRAD_Q_TILES; ++tile) {
+                mma<T>(c[tile][half * 2], a[tile], b[0], b[1]);
+                mma<T>(c[tile][half * 2 + 1], a[tile], b[2], b[3]);
+            }
+        }
+    }
+}
+
+/// From scores S to P and from dP to dS, both rounded, with the statistics of the step's queries.
+template <typename T, typename S>
+__device__ __forceinline__ void softmax_gradient(const Scores<S>& scores, const Scores<S>& grad_p, const float (&statistics)[2][S::M],
+                                                 float scale_log2, ScoreOperands<S>& p, ScoreOperands<S>& grad_scores) {
+#pragma unroll
+    for (int query = 0; query < S::QUERY_TILES; ++query) {
+        const int column = query * 8 + threadIdx.x % 4 * 2;
+        const float2 lse = *reinterpret_cast<const float2*>(&statistics[0][column]);
+        const float2 delta = *reinterpret_cast<const float2*>(&statistics[1][column]);
+#pragma unroll
+        for (int tile = 0; tile < S::KEY_TILES; ++tile) {
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+                const float(&s)[4] = scores[tile][query];
+                const float(&dp)[4] = grad_p[tile][query];
+                const float p_x = ptx::ex2_approx(__fmaf_rn(s[2 * half], scale_log2, -lse.x));
+                const float p_y = ptx::ex2_approx(__fmaf_rn(s[2 * half + 1], scale_log2, -lse.y));
+                p[tile][query / 2][query % 2 * 2 + half] = pack_pair<T>(p_x, p_y);
+                grad_scores[tile][query / 2][query % 2 * 2 + half] =
+                    pack_pair<T>(p_x * (dp[2 * half] - delta.x), p_y * (dp[2 * half + 1] - delta.y));
+            }
+        }
+    }
+}
+
+/// Writes this warp's keys of dS to shared memory.
+template <typename S>
+__device__ __forceinline__ void store_grad_scores(const ScoreOperands<S>& a, GradScores<S::N, S::M>& to) {
+    const int lane = threadIdx.x % WARP;
+    const int start = to.offset(threadIdx.x / WARP * S::WARP_KEYS + lane / 4, 0) + lane % 4 * 4;
+#pragma unroll
+    for (int tile = 0; tile < S::KEY_TILES; ++tile) {
+#pragma unroll
+        for (int i = 0; i < S::M / 16; ++i) {
+#pragma unroll
+            for (int r = 0; r < 4; ++r) {
+                const int at = (start ^ ((i * 2 + r / 2) * 16)) + (tile * 16 + r % 2 * 8) * to.ROW_BYTES;
+                *reinterpret_cast<uint32_t*>(to.bytes + at) = a[tile][i][r];
+            }
+        }
+    }
+}
+
+/// Writes this warp's keys of dK or dV over its own rows of a tile, then to memory, 16 bytes at a time.
+template <typename T, typename S>
+__device__ __forceinline__ void write_keys(const KeyGradients<S>& c, float factor, Tile<S::N, S::D>& tile, uint64_t matrix,
+                                           int64_t row_stride, int first, int limit) {
+    constexpr int CHUNKS = S::D / CHUNK;
+    const int lane = threadIdx.x % WARP;
+    const int warp_row = threadIdx.x / WARP * S::WARP_KEYS;
+#pragma unroll
+    for (int eight = 0; eight < S::WARP_KEYS / 8; ++eight) {
+        const int row = warp_row + eight * 8 + lane / 4;
+#pragma unroll
+        for (int column = 0; column < CHUNKS; ++column) {
+            const float(&values)[4] = c[eight / 2][column];
+            char* const at = reinterpret_cast<char*>(tile.chunks) + row * 2 * S::D + ((column ^ (row % 8)) * 16) + lane % 4 * 4;
+            *reinterpret_cast<uint32_t*>(at) = pack_pair<T>(values[eight % 2 * 2] * factor, values[eight % 2 * 2 + 1] * factor);
+        }
+    }
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < S::WARP_KEYS * CHUNKS / WARP; ++i) {
+        const int row = warp_row + (i * WARP + lane) / CHUNKS;
+        const int chunk = lane % CHUNKS;
+        if (first + row < limit) {
+            ptx::store_16(matrix + ((first + row) * row_stride + chunk * CHUNK) * 2, tile.chunks[row * CHUNKS + (chunk ^ (row % 8))]);
+        }
+    }
+}
+
+/// Writes this warp's part of a block of dQ.
+template <typename T, typename S>
+__device__ __forceinline__ void write_queries(const AttentionBwdParams& params, const QueryGradients<S>& c, int batch, int head, int first) {
+    const int lane = threadIdx.x % WARP;
+    const int warp = threadIdx.x / WARP;
+    const uint64_t matrix = head_address(params.grad_q, batch, head) + (warp % S::COLUMN_GROUPS * 32 + lane % 4 * 2) * 2;
+#pragma unroll
+    for (int eight = 0; eight < S::GRAD_Q_TILES * 2; ++eight) {
+        const int query = first + warp / S::COLUMN_GROUPS * (S::GRAD_Q_TILES * 16) + eight * 8 + lane / 4;
+        if (query < static_cast<int>(params.queries)) {
+            const uint64_t row = matrix + query * params.grad_q.row_stride * 2;
+#pragma unroll
+            for (int column = 0; column < 4; ++column) {
+                const float(&values)[4] = c[eight / 2][column];
+                ptx::store_4(row + column * 16,
+                             pack_pair<T>(values[eight % 2 * 2] * params.scale, values[eight % 2 * 2 + 1] * params.scale));
+            }
+        }
+    }
+}
+
+/// Where a block is on its way over the queries.
+template <typename S>
+struct Position {
+    int head;
+    int query_block;
+    uint32_t part;  // query blocks before this one, over all heads and batch entries
+    Copier<S::THREADS, S::D> q;  // goes back by itself with each block that it copies
+    Copier<S::THREADS, S::D> grad_o;
+
+    /// At the last query block of a head.
+    __device__ __forceinline__ Position(const AttentionBwdParams& params, int batch, int head, int query_blocks)
+        : head(head),
+          query_block(query_blocks - 1),
+          part((batch * params.heads + head) * query_blocks + query_blocks - 1),
+          q(head_address(params.q, batch, head), params.q.row_stride, query_blocks * S::M),
+          grad_o(head_address(params.grad_o, batch, head), params.grad_o.row_stride, query_blocks * S::M) {}
+};
+
+template <typename T, typename S>
+__device__ __forceinline__ void attention_bwd(const AttentionBwdParams& params) {
+    constexpr int D = S::D;
+    constexpr int M = S::M;
+    constexpr int N = S::N;
+    extern __shared__ __align__(128) char dynamic_shared[];
+    Smem<S>& smem = *reinterpret_cast<Smem<S>*>(dynamic_shared);
+    if (threadIdx.x == 0) {
+        smem.ticket = ptx::fetch_add(params.turns, 1);
+    }
+    __syncthreads();
+    const uint32_t kv_heads = params.heads / params.group;
+    const int key_block = smem.ticket / (params.batch * kv_heads);
+    const int batch = smem.ticket / kv_heads % params.batch;
+    const int kv_head = smem.ticket % kv_heads;
+    const int warp = threadIdx.x / WARP;
+    const int keys = params.keys;
+    const int queries = params.queries;
+    const int first_key = key_block * N;
+    const KeyLimit limit = key_limit(params);
+
+    // Query blocks before the first that attends to a key of this block are skipped.
+    const int query_blocks = (queries + M - 1) / M;
+    const int first_block = max(first_key - limit.diagonal + 1, 0) / M;
+    const int end_head = (kv_head + 1) * params.group;
+    const auto load_q = [&](Position<S>& position, int stage) {
+        position.q.template copy<false>(smem.q[stage], params.q.row_stride, queries - position.query_block * M);
+        constexpr int CHUNKS = M / 4;
+        if (threadIdx.x < 2 * CHUNKS) {
+            const uint64_t vector = threadIdx.x < CHUNKS ? params.lse_log2 : params.delta;
+            const uint64_t source = vector + padded_index(params, batch, position.head, position.query_block * M) * 4;
+            ptx::cp_async_16(ptx::shared_address(smem.statistics[stage]) + threadIdx.x * 16, source + threadIdx.x % CHUNKS * 16);
+        }
+    };
+    const auto load_grad_o = [&](Position<S>& position, int stage) {
+        position.grad_o.template copy<false>(smem.grad_o[stage], params.grad_o.row_stride, queries - position.query_block * M);
+    };
+
+    Copier<S::THREADS, D>(head_address(params.k, batch, kv_head), params.k.row_stride, first_key + N)
+        .template copy<false>(smem.k, params.k.row_stride, keys - first_key);
+    Copier<S::THREADS, D>(head_address(params.v, batch, kv_head), params.v.row_stride, first_key + N)
+        .template copy<false>(smem.v, params.v.row_stride, keys - first_key);
+    Position<S> now(params, batch, kv_head * params.group, query_blocks);
+    load_q(now, 0);
+    load_grad_o(now, 0);
+    ptx::cp_async_commit();
+
+    const int lane = threadIdx.x % WARP;
+    const uint32_t k_rows = row_major_start(smem.k.chunks, warp * S::WARP_KEYS, 2 * D);
+    const uint32_t v_rows = row_major_start(smem.v.chunks, warp * S::WARP_KEYS, 2 * D);
+    const int column_group = warp % S::COLUMN_GROUPS;
+    const uint32_t k_columns = (row_major_start(smem.k.chunks, 0, 2 * D) ^ (column_group % 2 * 64)) + column_group / 2 * 128;
+    const uint32_t grad_scores = (ptx::shared_address(smem.grad_scores.bytes) + smem.grad_scores.offset(lane % 8 + lane / 16 * 8, lane / 8 % 2)) ^
+                                 (warp / S::COLUMN_GROUPS * S::GRAD_Q_TILES * 32);
+    KeyGradients<S> grad_k = {};
+    KeyGradients<S> grad_v = {};
+    for (int stage = 0;; stage ^= 1) {
+        const int grad_o_stage = S::GRAD_O_STAGES == 2 ? stage : 0;
+        ptx::cp_async_wait<0>();
+        __syncthreads();  // this step's queries are there; every warp is done with the other stage and with dS
+        Position<S> next = now;
+        if (now.query_block > first_block) {
+            --next.query_block;
+            --next.part;
+        } else {
+            next = Position<S>(params, batch, now.head + 1, query_blocks);
+        }
+        const bool more = next.head < end_head;
+        if (more) {
+            load_q(next, stage ^ 1);
+            if (S::GRAD_O_STAGES == 2) {
+                load_grad_o(next, stage ^ 1);
+            }
+            ptx::cp_async_commit();
+        }
+
+        ScoreOperands<S> p;
+        ScoreOperands<S> grad_s;
+        {
+            Scores<S> scores = {};
+            Scores<S> grad_p = {};
+            multiply_by_queries<T, S>(k_rows, row_major_start(smem.q[stage].chunks, 0, 2 * D), scores);
+            multiply_by_queries<T, S>(v_rows, row_major_start(smem.grad_o[grad_o_stage].chunks, 0, 2 * D), grad_p);
+            const int query = now.query_block * M;
+            if (first_key + N > limit.of(query)) {
+                mask_transposed(scores, limit, first_key + warp * S::WARP_KEYS, query);
+            }
+            softmax_gradient<T, S>(scores, grad_p, smem.statistics[stage], params.scale_log2, p, grad_s);
+        }
+        add_over_queries<T, S>(p, row_major_start(smem.grad_o[grad_o_stage].chunks, 0, 2 * D), grad_v);
+        store_grad_scores<S>(grad_s, smem.grad_scores);
+
+        // The sums so far are asked for here, so that they arrive while dK is computed.
+        QueryGradients<S> grad_q = {};
+        const Turn<S::GRAD_Q_FRAGMENTS> turn(params, now.part * S::WARPS + warp);
+        if (key_block > 0) {
+            turn.wait(key_block);
+            turn.load(reinterpret_cast<float(&)[S::GRAD_Q_FRAGMENTS][4]>(grad_q));
+        }
+        add_over_queries<T, S>(grad_s, row_major_start(smem.q[stage].chunks, 0, 2 * D), grad_k);
+        __syncthreads();  // dS is there
+        if (S::GRAD_O_STAGES == 1 && more) {
+            load_grad_o(next, 0);
+            ptx::cp_async_commit();
+        }
+        add_over_keys<T, S>(grad_scores, k_columns, grad_q);
+        const int last_query = min((now.query_block + 1) * M, queries) - 1;
+        if (limit.of(last_query) > first_key + N) {
+            turn.store(reinterpret_cast<const float(&)[S::GRAD_Q_FRAGMENTS][4]>(grad_q));
+            turn.pass(key_block + 1);
+        } else {
+            write_queries<T, S>(params, grad_q, batch, now.head, now.query_block * M);
+        }
+        if (!more) {
+            break;
+        }
+        now = next;
+    }
+
+    __syncthreads();  // every warp is done with K
+    write_keys<T, S>(grad_k, params.scale, smem.k, head_address(params.grad_k, batch, kv_head), params.grad_k.row_stride, first_key, keys);
+    write_keys<T, S>(grad_v, 1.0f, smem.v, head_address(params.grad_v, batch, kv_head), params.grad_v.row_stride, first_key, keys);
+}
+
+/// Head dimension 64: two blocks on a multiprocessor of compute capability 8.0 or 9.0.
+using Shape64 = Shape<64, 32, 4, 2, 2>;
+/// Head dimension 128, where a block may have 163 KB of shared memory.
+using Shape128 = Shape<128, 64, 8, 1, 2>;
+/// Head dimension 128 in 99 KB.
+using Shape128Compact = Shape<128, 32, 8, 1, 1>;
+static_assert(sizeof(Smem<Shape64>) == ATTENTION_BWD_SHARED_64, "the launcher asks for so much");
+static_assert(sizeof(Smem<Shape128>) == ATTENTION_BWD_SHARED_128, "the launcher asks for so much");
+static_assert(sizeof(Smem<Shape128Compact>) == ATTENTION_BWD_SHARED_128_COMPACT, "the launcher asks for so much");
+
+}  // namespace warpsmith
+
+// Every kernel of this file.
+extern "C" __global__ void __launch_bounds__(128, 2) attention_bwd_bf16_64(const __grid_constant__ AttentionBwdParams params) {
+    warpsmith::attention_bwd<warpsmith::Bf16, warpsmith::Shape64>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_bwd_bf16_128(const __grid_constant__ AttentionBwdParams params) {
+    warpsmith::attention_bwd<warpsmith::Bf16, warpsmith::Shape128>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_bwd_bf16_128_compact(const __grid_constant__ AttentionBwdParams params) {
+    warpsmith::attention_bwd<warpsmith::Bf16, warpsmith::Shape128Compact>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(128, 2) attention_bwd_f16_64(const __grid_constant__ AttentionBwdParams params) {
+    warpsmith::attention_bwd<warpsmith::F16, warpsmith::Shape64>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_bwd_f16_128(const __grid_constant__ AttentionBwdParams params) {
+    warpsmith::attention_bwd<warpsmith::F16, warpsmith::Shape128>(params);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_bwd_f16_128_compact(const __grid_constant__ AttentionBwdParams params) {
+    warpsmith::attention_bwd<warpsmith::F16, warpsmith::Shape128Compact>(params);
+}
