@@ -77,7 +77,7 @@ pub enum Schedule {
 /// When the data of an asynchronous copy arrives, between its issue and the wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Asynchrony {
-    /// At the issue.
+    /// At the issue; of a `wgmma`, at that by the last of its four warps.
     Eager,
     /// At the wait, the last moment that the model allows.
     #[default]

@@ -78,6 +78,18 @@ pub enum FaultKind {
         /// The copy.
         copy: Box<Access>,
     },
+    /// A register of a `wgmma.mma_async` was touched before the wait for it.
+    RegisterInFlight {
+        /// The register's name.
+        register: String,
+        /// The latest `wgmma.mma_async` that uses it.
+        product: Box<Access>,
+    },
+    /// A `wgmma.mma_async` without a `wgmma.fence` after the last access to one of its registers by another kind of instruction.
+    Unfenced {
+        /// The register's name.
+        register: String,
+    },
     /// A read of something that nothing has written.
     Uninitialised {
         /// "shared", "local" or "register".
@@ -174,6 +186,12 @@ impl fmt::Display for FaultKind {
             }
             Self::InFlight { address, copy } => {
                 write!(f, "shared byte {address} belongs to an asynchronous copy still in flight, issued by {copy}")
+            }
+            Self::RegisterInFlight { register, product } => {
+                write!(f, "register {register} is used by a product still in flight, issued by {product}")
+            }
+            Self::Unfenced { register } => {
+                write!(f, "no wgmma.fence between the last access to register {register} and this product")
             }
             Self::Uninitialised { space, address } => write!(f, "read of uninitialised {space} {address}"),
             Self::Divergence { what } => write!(f, "divergence: {what}"),

@@ -4,6 +4,7 @@ use crate::ast::SourceRef;
 use crate::counters::Class;
 use crate::isa::Action;
 use crate::lanes::{Pred, R32, R64};
+use crate::numeric::wgmma::Form;
 
 /// A decoded kernel: its own instructions and those of the functions that it calls.
 pub(crate) struct Program {
@@ -12,6 +13,10 @@ pub(crate) struct Program {
     pub param_bytes: u32,
     pub max_threads: Option<[u32; 3]>,
     pub required_threads: Option<[u32; 3]>,
+    /// `.maxnreg`.
+    pub max_registers: Option<u32>,
+    /// `.minnctapersm`, or 0.
+    pub min_blocks: u32,
     /// Bytes of the statically sized shared variables; dynamic shared memory starts at the next multiple of its alignment.
     pub static_shared: u32,
     /// Local memory of each thread, `.param` variables of calls included.
@@ -27,6 +32,8 @@ pub(crate) struct Program {
     pub constants: Vec<Constant>,
     /// How many registers may be read before they are written. They have a poison value, and a mask in [`crate::exec::Warp`].
     pub tracked: Vec<Register>,
+    /// The names of the registers that `wgmma` uses while the program goes on. See [`crate::exec::wgmma::Guard`].
+    pub guarded: Vec<Box<str>>,
     /// Whether blocks can influence each other (atomics, volatile or scoped accesses to global memory): then they share one worker.
     pub communicates: bool,
     pub files: std::sync::Arc<[(u32, String)]>,
@@ -115,6 +122,8 @@ pub(crate) struct Tracked {
     /// The guard, which lanes read that do not execute.
     pub guard: Option<u32>,
     pub writes: Vec<u32>,
+    /// Registers of [`Program::guarded`], if the instruction is no `wgmma`.
+    pub touches: Vec<u32>,
     /// A copy: what it writes is as initialised as what it reads, and reading is no fault yet.
     pub copies: bool,
 }
@@ -134,7 +143,47 @@ pub(crate) enum Op {
     Return,
     Exit,
     Barrier(Box<Barrier>),
+    Warpgroup(Box<Warpgroup>),
     Trap,
+}
+
+/// An instruction of four warps together.
+pub(crate) enum Warpgroup {
+    /// `wgmma.fence`.
+    Fence,
+    /// `wgmma.mma_async`.
+    Multiply(Wgmma),
+    /// `wgmma.commit_group`.
+    Commit,
+    /// `wgmma.wait_group`: at most so many groups stay in flight.
+    Wait(u32),
+    /// `setmaxnreg`: `more` for `.inc`.
+    Registers { count: u32, more: bool },
+}
+
+/// `wgmma.mma_async`.
+pub(crate) struct Wgmma {
+    pub form: Form,
+    /// Missing if `a` is in registers.
+    pub a: Option<Matrix>,
+    pub b: Matrix,
+    /// `scale-d`.
+    pub accumulate: Pred,
+    /// What it does to one warp, with the operands of `Env::wgmma`.
+    pub action: Action,
+    /// Its accumulators and its registers of `a`, in [`Program::guarded`].
+    pub accumulators: Vec<u32>,
+    pub fragments: Vec<u32>,
+    /// Accumulators in [`Program::tracked`], which it reads if it accumulates.
+    pub uninitialised: Vec<u32>,
+}
+
+/// A matrix in shared memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix {
+    pub descriptor: R64,
+    /// Rows of `a`, columns of `b` are contiguous, rather than the depth.
+    pub across: bool,
 }
 
 /// An instruction whose lanes may stand at several places in the text, as long as all execute the same.

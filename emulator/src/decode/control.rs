@@ -42,6 +42,11 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
             m.take_any(&["cta", "gl", "sys"]).ok_or("a scope is missing")?;
             fence(decoder);
         }
+        "fence" if m.take("proxy") => {
+            m.take_prefix("async");
+            decoder.class = Class::Barrier;
+            decoder.simple(|_, _, _| {});
+        }
         "fence" => {
             m.take_any(&["sc", "acq_rel", "acquire", "release"]);
             m.take_any(&["cta", "cluster", "gpu", "sys"]).ok_or("a scope is missing")?;

@@ -47,7 +47,22 @@ pub(crate) fn visit_operands(instruction: &Instruction, mut f: impl FnMut(Regist
     let has_returns = is_call && matches!(instruction.operands.first(), Some(Operand::List(_)));
     for (at, operand) in instruction.operands.iter().enumerate() {
         let writes = at == 0 && (has_destination || has_returns);
+        if writes && instruction.opcode == "wgmma" {
+            operand_registers(operand, false, &mut f);
+        }
         operand_registers(operand, writes, &mut f);
+    }
+}
+
+/// Calls `f` for the registers that a `wgmma.mma_async` uses until the wait for it: with true for accumulators, false for the rest.
+pub(crate) fn visit_asynchronous(instruction: &Instruction, mut f: impl FnMut(RegisterId, bool)) {
+    if instruction.opcode != "wgmma" {
+        return;
+    }
+    for (at, operand) in instruction.operands.iter().take(2).enumerate() {
+        if matches!(operand, Operand::Vector(_)) {
+            operand_registers(operand, false, &mut |id, _| f(id, at == 0));
+        }
     }
 }
 
@@ -115,6 +130,8 @@ pub(crate) struct Layout {
     pub registers: Vec<Register>,
     /// Registers that may be read before they are written, and those that are copied from them.
     pub unsure: Vec<RegisterId>,
+    /// Registers that a `wgmma.mma_async` uses until the wait for it, in ascending order.
+    pub asynchronous: Vec<RegisterId>,
 }
 
 /// Gives every register a place. Registers of the same file whose lives do not overlap share one: each lane follows the
@@ -136,6 +153,10 @@ pub(crate) fn layout(function: &Function, pool: &mut Pool) -> Result<Layout, (u3
     }
     let entry = blocks.first().map(|block| block.live_in.clone()).unwrap_or_else(|| Set::new(count));
     let unsure = unsure(function, &entry);
+    let mut asynchronous = Vec::new();
+    function.body.iter().for_each(|instruction| visit_asynchronous(instruction, |id, _| asynchronous.push(id)));
+    asynchronous.sort_unstable();
+    asynchronous.dedup();
 
     let mut order: Vec<RegisterId> = (0..count as RegisterId).filter(|id| lives[*id as usize].is_some()).collect();
     order.sort_by_key(|id| lives[*id as usize]);
@@ -161,8 +182,9 @@ pub(crate) fn layout(function: &Function, pool: &mut Pool) -> Result<Layout, (u3
             }
             lives_on
         });
-        // A watched register keeps its place for itself, so that its mask of written lanes means one register only.
-        let watched = unsure.binary_search(&id).is_ok();
+        // A watched register keeps its place for itself, so that its mask of written lanes means one register only. One that
+        // is used asynchronously lives longer than the text shows.
+        let watched = unsure.binary_search(&id).is_ok() || asynchronous.binary_search(&id).is_ok();
         let register = if watched { pool.fresh(file) } else { free.pop().unwrap_or_else(|| pool.fresh(file)) };
         if !watched {
             busy.push((end, register));
@@ -173,7 +195,7 @@ pub(crate) fn layout(function: &Function, pool: &mut Pool) -> Result<Layout, (u3
     let registers =
         placed.iter().zip(&files).map(|(place, file)| place.unwrap_or_else(|| pool.temporary(*file))).collect();
     pool.next_instruction();
-    Ok(Layout { registers, unsure })
+    Ok(Layout { registers, unsure, asynchronous })
 }
 
 /// Registers live at the entry, and the destinations of copies from them, in ascending order.

@@ -11,7 +11,7 @@ use super::types::Modifiers;
 use crate::ast::{Function, Module, Operand, Variable};
 use crate::error::LoadError;
 use crate::isa::Isa;
-use crate::program::{Inst, Op, Param, Program, Register, Site, Tracked};
+use crate::program::{Inst, Op, Param, Program, Register, Site, Tracked, Warpgroup};
 
 /// The most static shared memory of a kernel, whatever the device; what is beyond has to be dynamic.
 const STATIC_SHARED_LIMIT: u64 = 48 << 10;
@@ -38,6 +38,7 @@ struct Build<'a> {
     shared: HashMap<&'a str, u64>,
     callees: HashMap<&'a str, Callee>,
     tracked: Vec<Register>,
+    guarded: Vec<Box<str>>,
     communicates: bool,
 }
 
@@ -59,6 +60,7 @@ impl<'a> Linker<'a> {
             shared,
             callees: HashMap::new(),
             tracked: Vec::new(),
+            guarded: Vec::new(),
             communicates: false,
         };
         let mut start = 0;
@@ -79,6 +81,8 @@ impl<'a> Linker<'a> {
             param_bytes: param_bytes as u32,
             max_threads: entry.max_threads,
             required_threads: entry.required_threads,
+            max_registers: entry.max_registers,
+            min_blocks: entry.min_blocks,
             static_shared: static_shared as u32,
             local_bytes: build.frame.next_multiple_of(16) as u32,
             insts: build.insts,
@@ -89,6 +93,7 @@ impl<'a> Linker<'a> {
             preds: build.pool.size(File::Pred),
             constants: build.pool.constants(),
             tracked: build.tracked,
+            guarded: build.guarded,
             communicates: build.communicates,
             files: Arc::from(self.module.files.clone()),
         })
@@ -159,14 +164,13 @@ impl<'a> Linker<'a> {
 
     fn function(&self, build: &mut Build<'a>, function: &'a Function, start: u32) -> Result<(), LoadError> {
         let symbols = self.symbols(build, function);
-        let Layout { registers, unsure } =
-            flow::layout(function, &mut build.pool).map_err(|(line, what)| LoadError::new(line, what))?;
+        let layout = flow::layout(function, &mut build.pool).map_err(|(line, what)| LoadError::new(line, what))?;
         let mut decoder = Decoder::new(
             self.isa,
             function,
             &symbols,
             &mut build.pool,
-            registers.clone(),
+            layout.registers.clone(),
             &mut build.insts,
             &mut build.sites,
         );
@@ -197,7 +201,7 @@ impl<'a> Linker<'a> {
                 _ => {}
             }
         }
-        track(build, function, &registers, &unsure, &places);
+        track(build, function, &layout, &places);
         if !function.is_entry {
             let spot = |variable: &Variable| match symbols[variable.name.as_str()] {
                 Symbol::Local(offset) => (offset, variable.size),
@@ -260,24 +264,50 @@ fn symbols<'a>(operand: &'a Operand, named: &mut HashSet<&'a str>) {
 }
 
 /// Notes at each instruction which registers it touches that may be uninitialised.
-fn track(build: &mut Build<'_>, function: &Function, registers: &[Register], unsure: &[u32], places: &[u32]) {
-    let first = build.tracked.len() as u32;
+fn track(build: &mut Build<'_>, function: &Function, layout: &Layout, places: &[u32]) {
+    let Layout { registers, unsure, asynchronous } = layout;
+    let (first, first_guard) = (build.tracked.len() as u32, build.guarded.len() as u32);
     build.tracked.extend(unsure.iter().map(|id| registers[*id as usize]));
+    build.guarded.extend(asynchronous.iter().map(|id| function.registers[*id as usize].name.as_str().into()));
+    let guard = |id| asynchronous.binary_search(&id).ok().map(|number| first_guard + number as u32);
     for (at, instruction) in function.body.iter().enumerate() {
         let (begin, end) = (places[at] as usize, places[at + 1] as usize);
         if begin == end {
             continue;
         }
         let mut tracked = Tracked { copies: instruction.opcode == "mov", ..Tracked::default() };
-        let guard = instruction.guard.map(|guard| guard.register);
-        flow::visit_operands(instruction, |id, writes| {
-            if let Ok(number) = unsure.binary_search(&id) {
-                let list = if writes { &mut tracked.writes } else { &mut tracked.reads };
-                list.push(first + number as u32);
-            }
+        let product = build.insts[begin..end].iter_mut().find_map(|inst| match &mut inst.op {
+            Op::Warpgroup(op) => match op.as_mut() {
+                Warpgroup::Multiply(wgmma) => Some(wgmma),
+                _ => None,
+            },
+            _ => None,
         });
-        tracked.guard = guard.and_then(|id| unsure.binary_search(&id).ok()).map(|number| first + number as u32);
-        if tracked.guard.is_some() || !tracked.reads.is_empty() || !tracked.writes.is_empty() {
+        if let Some(wgmma) = product {
+            flow::visit_asynchronous(instruction, |id, is_accumulator| {
+                let unsure = unsure.binary_search(&id).ok().map(|number| first + number as u32);
+                if is_accumulator {
+                    wgmma.accumulators.extend(guard(id));
+                    wgmma.uninitialised.extend(unsure);
+                    tracked.writes.extend(unsure);
+                } else {
+                    wgmma.fragments.extend(guard(id));
+                    tracked.reads.extend(unsure);
+                }
+            });
+        } else {
+            flow::visit_operands(instruction, |id, _| tracked.touches.extend(guard(id)));
+            flow::visit_operands(instruction, |id, writes| {
+                if let Ok(number) = unsure.binary_search(&id) {
+                    let list = if writes { &mut tracked.writes } else { &mut tracked.reads };
+                    list.push(first + number as u32);
+                }
+            });
+        }
+        let predicate = instruction.guard.map(|guard| guard.register);
+        tracked.guard = predicate.and_then(|id| unsure.binary_search(&id).ok()).map(|number| first + number as u32);
+        let is_tracked = !tracked.reads.is_empty() || !tracked.writes.is_empty() || !tracked.touches.is_empty();
+        if tracked.guard.is_some() || is_tracked {
             // Operands are read by the first of the operations that the instruction became.
             build.insts[begin].tracked = Some(Box::new(tracked));
         }

@@ -22,6 +22,7 @@ mod special;
 mod tensor;
 mod types;
 mod warp;
+mod wgmma;
 
 use crate::ast::Instruction;
 use decoder::Decoder;
@@ -47,6 +48,8 @@ fn instruction(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result<(
         "ldmatrix" => tensor::ldmatrix(decoder, instruction, m),
         "stmatrix" => tensor::stmatrix(decoder, instruction, m),
         "movmatrix" => tensor::movmatrix(decoder, instruction, m),
+        "wgmma" => wgmma::wgmma(decoder, instruction, m),
+        "setmaxnreg" => wgmma::set_registers(decoder, instruction, m),
         "ex2" | "lg2" | "rcp" | "rsqrt" | "sqrt" | "sin" | "cos" | "tanh" => special::special(decoder, instruction, m),
         "div" if m.has("approx") || m.has("full") => special::special(decoder, instruction, m),
         "copysign" | "testp" => float::sign(decoder, instruction, m),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 
-use super::Warp;
+use super::{Warp, wgmma};
 use crate::config::{Checks, Config};
 use crate::counters::Counters;
 use crate::fault::{Access, Fault, FaultKind, Location, SourceLine};
@@ -45,6 +45,8 @@ pub(crate) struct Env<'a> {
     pub shadow: Option<SharedShadow>,
     /// What the detector found in the access in hand; empty between instructions.
     pub conflicts: Vec<Conflict>,
+    /// The product of a warpgroup in hand.
+    pub wgmma: wgmma::Product,
     /// The allocation that the last global access hit.
     hot: usize,
 }
@@ -65,6 +67,7 @@ impl<'a> Env<'a> {
             shadow: (checks != Checks::NONE && context.shared_bytes != 0)
                 .then(|| SharedShadow::new(context.shared_bytes, threads.div_ceil(32), checks)),
             conflicts: Vec::new(),
+            wgmma: wgmma::Product::default(),
             hot: 0,
         }
     }

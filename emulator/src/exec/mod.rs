@@ -7,6 +7,7 @@ mod env;
 mod local;
 pub(crate) mod observe;
 mod warp;
+pub(crate) mod wgmma;
 
 pub(crate) use copies::Copies;
 pub(crate) use env::{Context, Env, FaultLog, location};

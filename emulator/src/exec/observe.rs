@@ -102,6 +102,12 @@ pub(crate) fn shared_strong(
     }
 }
 
+/// A product of a warpgroup that will read these bytes (first, count) is issued by a warp.
+pub(crate) fn async_read(_: &Warp, _: &mut Env<'_>, _: &[(u32, u32)]) {}
+
+/// A warp has waited for a product that read these bytes.
+pub(crate) fn async_read_done(_: &Warp, _: &mut Env<'_>, _: &[(u32, u32)]) {}
+
 /// A fence of the block or wider.
 pub(crate) fn fence(warp: &Warp, env: &mut Env<'_>, mask: u32) {
     if let Some(shadow) = &mut env.shadow {

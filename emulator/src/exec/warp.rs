@@ -16,6 +16,8 @@ pub(crate) enum Wait {
     Collective,
     /// A barrier of the block, by number.
     Barrier(u8),
+    /// Other warps have to issue what their warpgroup does together, or to give registers back.
+    Warpgroup,
 }
 
 /// Lanes with the same program counter.
@@ -42,6 +44,8 @@ pub(crate) struct Warp {
     pub current: usize,
     /// For each tracked register, the lanes that have written it.
     pub written: Vec<u32>,
+    /// For each register that `wgmma` uses, how.
+    pub guards: Vec<super::wgmma::Guard>,
     /// Return addresses, innermost last, of each lane.
     pub returns: Vec<[u32; LANES]>,
     /// How many of `returns` each lane has.
@@ -67,6 +71,7 @@ impl Warp {
             groups: Vec::with_capacity(4),
             current: 0,
             written: vec![0; program.tracked.len()],
+            guards: vec![super::wgmma::Guard::FRESH; program.guarded.len()],
             returns: Vec::new(),
             depth: [0; LANES],
             local: super::Local::new(program.local_bytes),
@@ -96,6 +101,7 @@ impl Warp {
                 Register::Pred(slot) => self.preds[slot.0 as usize] = u32::MAX,
             }
         }
+        self.guards.fill(super::wgmma::Guard::FRESH);
         self.local.restart();
         self.copies.clear();
     }

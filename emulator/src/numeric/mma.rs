@@ -14,11 +14,11 @@
 use super::convert::{canonical, f32_to_f16};
 use super::{Perturbation, Rounding, narrow};
 
-type Lanes = [u32; 32];
+pub(super) type Lanes = [u32; 32];
 /// A register's values, of one half of its lanes or of all of them.
-type Plane = [f32; 32];
+pub(super) type Plane = [f32; 32];
 /// A row of 8 accumulators, the columns in the order 0, 2, 4, 6, 1, 3, 5, 7.
-type Row = [f32; 8];
+pub(super) type Row = [f32; 8];
 
 /// How operands are packed: `PACK` values of `a` in a lane, so that a register holds `4 * PACK` of the `K` columns.
 const fn plane_of(k: usize, pack: usize) -> (usize, usize) {
@@ -27,14 +27,14 @@ const fn plane_of(k: usize, pack: usize) -> (usize, usize) {
 }
 
 /// A 16-bit format as tensor cores read it. A NaN stays one; the result is made canonical at the end.
-trait Operand {
+pub(super) trait Operand {
     /// The value of the low 16 bits.
     fn low(pair: u32) -> f32;
     /// The value of the high 16 bits.
     fn high(pair: u32) -> f32;
 }
 
-struct Bf16;
+pub(super) struct Bf16;
 
 impl Operand for Bf16 {
     #[inline(always)]
@@ -48,7 +48,7 @@ impl Operand for Bf16 {
     }
 }
 
-struct F16;
+pub(super) struct F16;
 
 impl Operand for F16 {
     #[inline(always)]
@@ -80,7 +80,7 @@ fn planes<T: Operand, const R: usize, const P: usize>(registers: [&Lanes; R]) ->
 
 /// The value of a tf32 operand, whose 13 low bits are not read.
 #[inline(always)]
-fn tf32(bits: u32) -> f32 {
+pub(super) fn tf32(bits: u32) -> f32 {
     f32::from_bits(bits & 0xffff_e000)
 }
 
@@ -159,13 +159,16 @@ fn product<const K: usize, const PACK: usize, const P: usize>(
 ///
 /// With `m` the largest magnitude among the products and partial sums of an element, the error is below `(K + 2 * K / block) *
 /// m * 2^-22`. Elements whose f32 sum is not finite keep it.
+///
+/// Of 8-bit operands Hopper keeps 14 bits of each addend (DeepSeek-V3 Technical Report, 2024, section 3.5.2): `bits` is 13 there, else 23, and the
+/// bound has 2^-12 in place of 2^-22.
 #[inline(always)]
-fn sum_row<const K: usize>(start: &Row, a: &[f32; K], b: &[Row; K], p: Perturbation) -> Row {
+fn sum_row<const K: usize>(start: &Row, a: &[f32; K], b: &[Row; K], bits: u32, p: Perturbation) -> Row {
     const OPERATION: u32 = 20;
     let choice = p.bits(OPERATION);
     let block = (4usize << (choice % 3)).min(K);
-    let (backwards, extra_bit) = (choice >> 8 & 1 != 0, choice >> 9 & 1 != 0);
-    let scale = if extra_bit { (1u64 << 24) as f64 } else { (1u64 << 23) as f64 };
+    let (backwards, extra_bit) = (choice >> 8 & 1 != 0, (choice >> 9 & 1) as u32);
+    let scale = (1u64 << (bits + extra_bit)) as f64;
     let mut sum = [0.0; 8];
     for i in 0..8 {
         sum[i] = f64::from(start[i]);
@@ -242,7 +245,7 @@ fn store(d: [&mut Lanes; 2], rows: &[Row; 8]) {
 
 /// Eight rows of accumulators in two registers, times `a` and `b`, and back.
 #[inline(always)]
-fn multiply<const K: usize, const PACK: usize, const P: usize>(
+pub(super) fn multiply<const K: usize, const PACK: usize, const P: usize>(
     d: [&mut Lanes; 2],
     a: &[Plane; P],
     b: &[Row; K],
@@ -292,7 +295,7 @@ fn multiply_perturbed<const K: usize, const PACK: usize, const P: usize>(
             let (plane, thread) = plane_of(k, PACK);
             factors[k] = a[plane][4 * group + thread];
         }
-        let sums = sum_row(&start[group], &factors, b, p);
+        let sums = sum_row(&start[group], &factors, b, if PACK == 4 { 13 } else { 23 }, p);
         for i in 0..8 {
             let exact = canonical(rows[group][i]);
             rows[group][i] = if exact.is_finite() { sums[i] } else { exact };
@@ -303,7 +306,7 @@ fn multiply_perturbed<const K: usize, const PACK: usize, const P: usize>(
 
 /// The same with `f16` accumulators, even and odd columns in the halves of one register: summed in f32 and rounded once.
 #[inline(always)]
-fn multiply_f16<const K: usize, const P: usize>(
+pub(super) fn multiply_f16<const K: usize, const PACK: usize, const P: usize>(
     d: &mut Lanes,
     a: &[Plane; P],
     b: &[Row; K],
@@ -316,7 +319,7 @@ fn multiply_f16<const K: usize, const P: usize>(
         odd[lane] = F16::high(c[lane]).to_bits();
     }
     let (start_even, start_odd) = (even, odd);
-    multiply::<K, 2, P>([&mut even, &mut odd], a, b, [&start_even, &start_odd], p);
+    multiply::<K, PACK, P>([&mut even, &mut odd], a, b, [&start_even, &start_odd], p);
     for lane in 0..32 {
         let [low, high] = [even, odd].map(|plane| f32_to_f16(f32::from_bits(plane[lane]), Rounding::NearestEven));
         d[lane] = u32::from(low) | u32::from(high) << 16;
@@ -345,8 +348,8 @@ pub(crate) fn m16n8k16_f16(d: &mut [Lanes; 4], a: [&Lanes; 4], b: [&Lanes; 2], c
 #[inline(always)]
 pub(crate) fn m16n8k16_f16_f16(d: &mut [Lanes; 2], a: [&Lanes; 4], b: [&Lanes; 2], c: [&Lanes; 2], p: Perturbation) {
     let rows = rows_of_b::<F16, 2, 16>(b);
-    multiply_f16::<16, 4>(&mut d[0], &planes::<F16, 2, 4>([a[0], a[2]]), &rows, c[0], p);
-    multiply_f16::<16, 4>(&mut d[1], &planes::<F16, 2, 4>([a[1], a[3]]), &rows, c[1], p);
+    multiply_f16::<16, 2, 4>(&mut d[0], &planes::<F16, 2, 4>([a[0], a[2]]), &rows, c[0], p);
+    multiply_f16::<16, 2, 4>(&mut d[1], &planes::<F16, 2, 4>([a[1], a[3]]), &rows, c[1], p);
 }
 
 /// `mma.m16n8k8.f32.bf16.bf16.f32`.
@@ -371,8 +374,8 @@ pub(crate) fn m16n8k8_f16(d: &mut [Lanes; 4], a: [&Lanes; 2], b: [&Lanes; 1], c:
 #[inline(always)]
 pub(crate) fn m16n8k8_f16_f16(d: &mut [Lanes; 2], a: [&Lanes; 2], b: [&Lanes; 1], c: [&Lanes; 2], p: Perturbation) {
     let rows = rows_of_b::<F16, 1, 8>(b);
-    multiply_f16::<8, 2>(&mut d[0], &planes::<F16, 1, 2>([a[0]]), &rows, c[0], p);
-    multiply_f16::<8, 2>(&mut d[1], &planes::<F16, 1, 2>([a[1]]), &rows, c[1], p);
+    multiply_f16::<8, 2, 2>(&mut d[0], &planes::<F16, 1, 2>([a[0]]), &rows, c[0], p);
+    multiply_f16::<8, 2, 2>(&mut d[1], &planes::<F16, 1, 2>([a[1]]), &rows, c[1], p);
 }
 
 /// `mma.m16n8k8.f32.tf32.tf32.f32`.
@@ -406,7 +409,7 @@ pub(crate) struct IntegerMode {
 
 /// A byte of a word as a number.
 #[inline(always)]
-fn byte(word: u32, i: usize, signed: bool) -> i32 {
+pub(super) fn byte(word: u32, i: usize, signed: bool) -> i32 {
     let byte = (word >> (8 * i)) as u8;
     if signed { i32::from(byte as i8) } else { i32::from(byte) }
 }
@@ -430,7 +433,7 @@ fn rows_of_b_i8<const R: usize, const K: usize>(registers: [&Lanes; R], signed: 
 
 /// Eight rows of accumulators in two registers, plus the integer product, whose sum of at most 32 products fits an i32.
 #[inline(always)]
-fn multiply_i8<const R: usize, const K: usize>(
+pub(super) fn multiply_i8<const R: usize, const K: usize>(
     d: [&mut Lanes; 2],
     a: [&Lanes; R],
     b: &[[i32; 8]; K],

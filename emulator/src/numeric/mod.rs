@@ -17,6 +17,7 @@ pub(crate) mod narrow;
 mod perturb;
 #[cfg(test)]
 mod tests;
+pub(crate) mod wgmma;
 
 pub(crate) use perturb::Perturbation;
 

@@ -100,12 +100,9 @@ fn directives(cursor: &mut Cursor<'_>, function: &mut Function) -> Result<(), Lo
             "reqnctapercluster" => {
                 dimensions(cursor)?;
             }
-            "minnctapersm"
-            | "maxnctapersm"
-            | "maxnreg"
-            | "maxclusterrank"
-            | "abi_preserve"
-            | "abi_preserve_control" => {
+            "maxnreg" => function.max_registers = Some(cursor.small::<u32>("a count")?),
+            "minnctapersm" => function.min_blocks = cursor.small::<u32>("a count")?,
+            "maxnctapersm" | "maxclusterrank" | "abi_preserve" | "abi_preserve_control" => {
                 cursor.small::<u32>("a count")?;
             }
             "noreturn" | "explicitcluster" | "blocksareclusters" => {}

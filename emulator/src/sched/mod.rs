@@ -3,6 +3,7 @@
 mod barrier;
 mod convergence;
 mod registers;
+mod warpgroup;
 
 use crate::config::{Asynchrony, Schedule};
 use crate::exec::{Context, Env, Warp, copies, observe};
@@ -11,6 +12,7 @@ use crate::lanes::{FULL, LANES, R32, Slot, lanes_of};
 use crate::program::{Inst, Op, Special, Value};
 use barrier::{Arrivals, BARRIERS};
 use registers::{check_registers, set_register, set_special};
+use warpgroup::{Group, Registers};
 
 /// Most instructions of a warp's turn.
 const TURN: u32 = 64;
@@ -57,6 +59,8 @@ pub(crate) struct Block<'a> {
     /// Turns in a row that the last warp had.
     streak: u32,
     barriers: [Arrivals; BARRIERS],
+    warpgroups: Vec<Group>,
+    registers: Registers,
     /// Executions and executing threads of each instruction.
     executed: Vec<(u64, u64)>,
 }
@@ -77,6 +81,8 @@ impl<'a> Block<'a> {
             last: 0,
             streak: 0,
             barriers: [Arrivals::default(); BARRIERS],
+            warpgroups: Vec::new(),
+            registers: Registers::default(),
             executed,
         };
         block.set_constants();
@@ -96,6 +102,9 @@ impl<'a> Block<'a> {
         self.last = self.warps.len() as u32 - 1;
         self.streak = 0;
         self.barriers = [Arrivals::default(); BARRIERS];
+        self.warpgroups.clear();
+        self.warpgroups.resize_with(self.warps.len().div_ceil(4), Group::default);
+        self.registers = Registers::new(context, self.warps.len());
         for constant in &context.program.constants {
             if let Value::Special(special @ (Special::Ctaid(_) | Special::Multiprocessor)) = constant.value {
                 for warp in &mut self.warps {
@@ -266,6 +275,7 @@ impl<'a> Block<'a> {
                 warp.go_to(pc + 1);
             }
             Op::Barrier(barrier) => return self.barrier(index, barrier, mask),
+            Op::Warpgroup(op) => return self.warpgroup(index, op, mask),
         }
         Step::Done
     }

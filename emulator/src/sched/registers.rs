@@ -1,6 +1,6 @@
 //! Registers that are set before a block starts, and those that an instruction reads before anything wrote them.
 
-use crate::exec::{Env, Warp};
+use crate::exec::{Env, Warp, wgmma};
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, Slot, lanes_of};
 use crate::program::{LaneMask, Register, Special, Tracked};
@@ -68,9 +68,19 @@ fn report_unwritten(warp: &Warp, env: &mut Env<'_>, register: u32, readers: u32)
     }
 }
 
+/// Reports reads of registers by a whole warp that nothing has written.
+pub(super) fn report_reads(warp: &Warp, env: &mut Env<'_>, registers: &[u32]) {
+    if env.context.config.checks.uninitialised {
+        registers.iter().for_each(|register| report_unwritten(warp, env, *register, FULL));
+    }
+}
+
 /// Reports reads of registers that nothing has written, and notes what is written. Every lane of the group reads the
 /// guard, those of `mask` execute.
 pub(super) fn check_registers(warp: &mut Warp, env: &mut Env<'_>, tracked: &Tracked, group: u32, mask: u32) {
+    if mask != 0 && !tracked.touches.is_empty() {
+        wgmma::guard_touch(warp, env, &tracked.touches, mask);
+    }
     if !env.context.config.checks.uninitialised {
         return;
     }
