@@ -157,6 +157,41 @@ pub enum Error {
         other: &'static str,
     },
 
+    /// A list has the wrong number of entries.
+    #[error("{op}: {got} of `{argument}`, expected {expected}")]
+    Count {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        argument: &'static str,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        got: usize,
+    },
+
+    /// A tensor is not where it was when the table of addresses was made that kernels read.
+    #[error("{op}: `{argument}` lies at {got:#x} and was at {expected:#x} when the table was made")]
+    Moved {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        argument: &'static str,
+        /// Its address in the table.
+        expected: u64,
+        /// Its address now.
+        got: u64,
+    },
+
+    /// Something is wrong with one entry of a list.
+    #[error("entry {index} of the list: {error}")]
+    Entry {
+        /// Which entry, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
+
     /// An argument lies on another device, or in another context of the same device.
     #[error("{op}: `{argument}` belongs to another device or context")]
     DeviceMismatch {
@@ -248,6 +283,13 @@ pub enum Error {
         /// The `CUresult`.
         code: i32,
     },
+}
+
+impl Error {
+    /// The error as one of entry `index` of a list.
+    pub(crate) fn of_entry(self, index: usize) -> Self {
+        Self::Entry { index, error: Box::new(self) }
+    }
 }
 
 /// "sm_80, sm_90a".

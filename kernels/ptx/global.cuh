@@ -73,10 +73,53 @@ __device__ __forceinline__ uint16_t load_2_mutable(uint64_t address) {
     return d;
 }
 
+/// ld.global with L1::no_allocate, 16 bytes: data that this thread will write, and that no other thread touches.
+/// PTX ISA "Data Movement and Conversion Instructions: ld"; sm_70 for the hint. `address` is a multiple of 16.
+__device__ __forceinline__ uint4 load_16_own(uint64_t address) {
+    uint4 d;
+    asm volatile("ld.global.L1::no_allocate.v4.b32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(d.x), "=r"(d.y), "=r"(d.z), "=r"(d.w)
+                 : "l"(address));
+    return d;
+}
+
+/// The same, 8 bytes. PTX ISA "ld"; sm_70 for the hint. `address` is a multiple of 8.
+__device__ __forceinline__ uint2 load_8_own(uint64_t address) {
+    uint2 d;
+    asm volatile("ld.global.L1::no_allocate.v2.b32 {%0, %1}, [%2];" : "=r"(d.x), "=r"(d.y) : "l"(address));
+    return d;
+}
+
+/// The same, 4 bytes. PTX ISA "ld"; sm_70 for the hint. `address` is a multiple of 4.
+__device__ __forceinline__ uint32_t load_4_own(uint64_t address) {
+    uint32_t d;
+    asm volatile("ld.global.L1::no_allocate.b32 %0, [%1];" : "=r"(d) : "l"(address));
+    return d;
+}
+
+/// The same, 2 bytes. PTX ISA "ld"; sm_70 for the hint. `address` is a multiple of 2.
+__device__ __forceinline__ uint16_t load_2_own(uint64_t address) {
+    uint16_t d;
+    asm volatile("ld.global.L1::no_allocate.b16 %0, [%1];" : "=h"(d) : "l"(address));
+    return d;
+}
+
+/// The same, 1 byte. PTX ISA "ld"; sm_70 for the hint.
+__device__ __forceinline__ uint32_t load_1_own(uint64_t address) {
+    uint32_t d;
+    asm volatile("ld.global.L1::no_allocate.u8 %0, [%1];" : "=r"(d) : "l"(address));
+    return d;
+}
+
 /// st.global, 16 bytes. PTX ISA "st"; every sm. `address` is a multiple of 16.
 __device__ __forceinline__ void store_16(uint64_t address, uint4 s) {
     asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(s.x), "r"(s.y), "r"(s.z), "r"(s.w)
                  : "memory");
+}
+
+/// st.global, 8 bytes. PTX ISA "st"; every sm. `address` is a multiple of 8.
+__device__ __forceinline__ void store_8(uint64_t address, uint2 s) {
+    asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(address), "r"(s.x), "r"(s.y) : "memory");
 }
 
 /// st.global, 4 bytes. PTX ISA "st"; every sm. `address` is a multiple of 4.
@@ -87,6 +130,11 @@ __device__ __forceinline__ void store_4(uint64_t address, uint32_t s) {
 /// st.global, 2 bytes. PTX ISA "st"; every sm. `address` is a multiple of 2.
 __device__ __forceinline__ void store_2(uint64_t address, uint16_t s) {
     asm volatile("st.global.b16 [%0], %1;" ::"l"(address), "h"(s) : "memory");
+}
+
+/// st.global, the lowest byte. PTX ISA "st"; every sm.
+__device__ __forceinline__ void store_1(uint64_t address, uint32_t s) {
+    asm volatile("st.global.u8 [%0], %1;" ::"l"(address), "r"(s) : "memory");
 }
 
 }  // namespace ptx

@@ -161,10 +161,28 @@ pub struct Args<'a, D: Device> {
     op: &'static str,
     guards: [Option<D::Guard<'a>>; MAX_ARGS],
     len: usize,
+    /// Further ones, for operations on lists.
+    room: Option<Vec<D::Guard<'a>>>,
 }
 
-/// The most tensors that one operation takes.
+/// The most tensors that one operation takes, but for operations on lists.
 const MAX_ARGS: usize = 24;
+
+/// Room for the guards of a list of any length. An object that operates on lists keeps it from call to call, so that only the first
+/// call allocates.
+pub(crate) struct Room<D: Device>(Vec<D::Guard<'static>>);
+
+impl<D: Device> Default for Room<D> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// The allocation of a vector of guards, for guards of another lifetime: collecting in place keeps it.
+fn emptied<'b, D: Device>(mut guards: Vec<D::Guard<'_>>) -> Vec<D::Guard<'b>> {
+    guards.clear();
+    guards.into_iter().filter_map(|_| None).collect()
+}
 
 impl<'a, D: Device> Args<'a, D> {
     /// No arguments yet, for the operation `op`, such as "layer_norm::forward".
@@ -173,7 +191,19 @@ impl<'a, D: Device> Args<'a, D> {
     /// [`Error::CaptureNeedsUntracked`].
     pub fn new(device: &'a D, op: &'static str) -> Result<Self> {
         device.before_arguments(op)?;
-        Ok(Self { device, op, guards: std::array::from_fn(|_| None), len: 0 })
+        Ok(Self { device, op, guards: std::array::from_fn(|_| None), len: 0, room: None })
+    }
+
+    /// No arguments yet, and room for any number of them.
+    pub(crate) fn with_room(device: &'a D, op: &'static str, room: Room<D>) -> Result<Self> {
+        Ok(Self { room: Some(emptied::<D>(room.0)), ..Self::new(device, op)? })
+    }
+
+    /// The room again, after the last launch is queued.
+    pub(crate) fn into_room(self) -> Room<D> {
+        let Self { guards, room, .. } = self;
+        drop(guards);
+        Room(emptied::<D>(room.unwrap_or_default()))
     }
 
     /// Registers a tensor that is read.
@@ -223,6 +253,10 @@ impl<'a, D: Device> Args<'a, D> {
     }
 
     fn keep(&mut self, guard: D::Guard<'a>) -> Result<()> {
+        if let Some(room) = &mut self.room {
+            room.push(guard);
+            return Ok(());
+        }
         let slot = self.guards.get_mut(self.len).ok_or_else(|| Error::Unsupported {
             op: self.op,
             what: format!("more than {MAX_ARGS} tensors"),

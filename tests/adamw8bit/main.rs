@@ -1,0 +1,7 @@
+//! 8-bit AdamW.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod problem;
+mod trajectories;
