@@ -49,12 +49,12 @@ impl<T: Float> Workload for Step<T> {
 type Pair<D, T> = (<D as Device>::Buffer<T>, <D as Device>::Buffer<T>);
 
 fn tensors<D: Device, T: Float>(list: &mut [Pair<D, T>]) -> Vec<Tensors<'_, D, T>> {
-    let tensors = |(parameter, gradient): &'_ mut Pair<D, T>| {
+    let pairs = list.iter_mut().map(|(parameter, gradient)| {
         let len = gradient.len();
         let (parameter, gradient) = (parameter.view_mut([len]), gradient.view([len]));
         Tensors { parameter: parameter.expect("a view"), gradient: gradient.expect("a view") }
-    };
-    list.iter_mut().map(tensors).collect()
+    });
+    pairs.collect()
 }
 
 fn every_element(criterion: &mut Criterion) {
