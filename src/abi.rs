@@ -399,6 +399,185 @@ const _: () = {
         [::core::mem::offset_of!(AttentionBwdParams, scale_log2) - 328usize];
     ["Offset of field: AttentionBwdParams::reserved"][::core::mem::offset_of!(AttentionBwdParams, reserved) - 332usize];
 };
+/// 16-byte vectors of a row that a thread loads at once, and holds in registers when they are the last ones.
+pub const CROSS_ENTROPY_VECTORS: u32 = 4;
+/// Most threads of a block of `cross_entropy_fwd_T`.
+pub const CROSS_ENTROPY_THREADS: u32 = 448;
+/// Threads of the one block of `cross_entropy_totals` and `cross_entropy_reduce`.
+pub const CROSS_ENTROPY_SUM_THREADS: u32 = 1024;
+/// Arguments of `cross_entropy_totals`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct CrossEntropyTotalsParams {
+    /// [rows] i32 or i64, read.
+    pub targets: u64,
+    /// [width] f32, read, optional: the weight of each class.
+    pub weight: u64,
+    /// [4] f32, written: kept rows, the sum of their targets' weights, the sum of all weights, zero.
+    pub totals: u64,
+    /// [2] f32, written, optional: the first two of them.
+    pub kept: u64,
+    /// Rows.
+    pub rows: i64,
+    /// The target of rows that do not count.
+    pub ignore_index: i64,
+    /// Classes.
+    pub width: u32,
+    /// Bytes of a target: 4 or 8.
+    pub target_bytes: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of CrossEntropyTotalsParams"][::core::mem::size_of::<CrossEntropyTotalsParams>() - 56usize];
+    ["Alignment of CrossEntropyTotalsParams"][::core::mem::align_of::<CrossEntropyTotalsParams>() - 8usize];
+    ["Offset of field: CrossEntropyTotalsParams::targets"]
+        [::core::mem::offset_of!(CrossEntropyTotalsParams, targets) - 0usize];
+    ["Offset of field: CrossEntropyTotalsParams::weight"]
+        [::core::mem::offset_of!(CrossEntropyTotalsParams, weight) - 8usize];
+    ["Offset of field: CrossEntropyTotalsParams::totals"]
+        [::core::mem::offset_of!(CrossEntropyTotalsParams, totals) - 16usize];
+    ["Offset of field: CrossEntropyTotalsParams::kept"]
+        [::core::mem::offset_of!(CrossEntropyTotalsParams, kept) - 24usize];
+    ["Offset of field: CrossEntropyTotalsParams::rows"]
+        [::core::mem::offset_of!(CrossEntropyTotalsParams, rows) - 32usize];
+    ["Offset of field: CrossEntropyTotalsParams::ignore_index"]
+        [::core::mem::offset_of!(CrossEntropyTotalsParams, ignore_index) - 40usize];
+    ["Offset of field: CrossEntropyTotalsParams::width"]
+        [::core::mem::offset_of!(CrossEntropyTotalsParams, width) - 48usize];
+    ["Offset of field: CrossEntropyTotalsParams::target_bytes"]
+        [::core::mem::offset_of!(CrossEntropyTotalsParams, target_bytes) - 52usize];
+};
+/// Arguments of `cross_entropy_fwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct CrossEntropyFwdParams {
+    /// [rows, width] T, read.
+    pub logits: u64,
+    /// [rows] i32 or i64, read.
+    pub targets: u64,
+    /// [width] f32, read, optional: the weight of each class.
+    pub weight: u64,
+    /// [4] f32, read, present where `mean` is set or there are weights: what `cross_entropy_totals` wrote.
+    pub totals: u64,
+    /// [1] or [rows] f32, read, optional: what the gradient of the loss is multiplied by.
+    pub grad_loss: u64,
+    /// [rows, width] T, written, optional; may be `logits` itself.
+    pub grad_logits: u64,
+    /// [rows] f32, written, optional: what each row adds to the loss.
+    pub losses: u64,
+    /// [rows] f32, written, optional: the logarithm of the sum of the exponentials; 0 for ignored rows.
+    pub lse: u64,
+    /// Row stride of `logits`.
+    pub logits_stride: i64,
+    /// Row stride of `grad_logits`.
+    pub grad_logits_stride: i64,
+    /// 1 where `grad_loss` has an element for each row, 0 where it has one.
+    pub grad_loss_stride: i64,
+    /// Rows.
+    pub rows: i64,
+    /// The target of rows that do not count.
+    pub ignore_index: i64,
+    /// Classes.
+    pub width: u32,
+    /// Bytes of a target: 4 or 8.
+    pub target_bytes: u32,
+    /// Threads that share a row: a power of two up to 32, or all threads of the block.
+    pub threads_per_row: u32,
+    /// Times that each thread loads VECTORS vectors of a row; the last ones stay in registers.
+    pub batches: u32,
+    /// Vectors of a row after those that each thread keeps in dynamic shared memory.
+    pub shared_vectors: u32,
+    /// Whether the loss is divided by the kept rows (their weights where there are some).
+    pub mean: u32,
+    /// Label smoothing, 0 to 1.
+    pub smoothing: f32,
+    /// smoothing / width.
+    pub smoothing_each: f32,
+    /// The factor of the squared `lse`.
+    pub z_loss: f32,
+    /// c of c * tanh(x / c), 0 without it.
+    pub softcap: f32,
+    /// 1 / softcap, 0 without it.
+    pub inverse_softcap: f32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of CrossEntropyFwdParams"][::core::mem::size_of::<CrossEntropyFwdParams>() - 152usize];
+    ["Alignment of CrossEntropyFwdParams"][::core::mem::align_of::<CrossEntropyFwdParams>() - 8usize];
+    ["Offset of field: CrossEntropyFwdParams::logits"][::core::mem::offset_of!(CrossEntropyFwdParams, logits) - 0usize];
+    ["Offset of field: CrossEntropyFwdParams::targets"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, targets) - 8usize];
+    ["Offset of field: CrossEntropyFwdParams::weight"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, weight) - 16usize];
+    ["Offset of field: CrossEntropyFwdParams::totals"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, totals) - 24usize];
+    ["Offset of field: CrossEntropyFwdParams::grad_loss"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, grad_loss) - 32usize];
+    ["Offset of field: CrossEntropyFwdParams::grad_logits"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, grad_logits) - 40usize];
+    ["Offset of field: CrossEntropyFwdParams::losses"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, losses) - 48usize];
+    ["Offset of field: CrossEntropyFwdParams::lse"][::core::mem::offset_of!(CrossEntropyFwdParams, lse) - 56usize];
+    ["Offset of field: CrossEntropyFwdParams::logits_stride"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, logits_stride) - 64usize];
+    ["Offset of field: CrossEntropyFwdParams::grad_logits_stride"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, grad_logits_stride) - 72usize];
+    ["Offset of field: CrossEntropyFwdParams::grad_loss_stride"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, grad_loss_stride) - 80usize];
+    ["Offset of field: CrossEntropyFwdParams::rows"][::core::mem::offset_of!(CrossEntropyFwdParams, rows) - 88usize];
+    ["Offset of field: CrossEntropyFwdParams::ignore_index"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, ignore_index) - 96usize];
+    ["Offset of field: CrossEntropyFwdParams::width"][::core::mem::offset_of!(CrossEntropyFwdParams, width) - 104usize];
+    ["Offset of field: CrossEntropyFwdParams::target_bytes"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, target_bytes) - 108usize];
+    ["Offset of field: CrossEntropyFwdParams::threads_per_row"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, threads_per_row) - 112usize];
+    ["Offset of field: CrossEntropyFwdParams::batches"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, batches) - 116usize];
+    ["Offset of field: CrossEntropyFwdParams::shared_vectors"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, shared_vectors) - 120usize];
+    ["Offset of field: CrossEntropyFwdParams::mean"][::core::mem::offset_of!(CrossEntropyFwdParams, mean) - 124usize];
+    ["Offset of field: CrossEntropyFwdParams::smoothing"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, smoothing) - 128usize];
+    ["Offset of field: CrossEntropyFwdParams::smoothing_each"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, smoothing_each) - 132usize];
+    ["Offset of field: CrossEntropyFwdParams::z_loss"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, z_loss) - 136usize];
+    ["Offset of field: CrossEntropyFwdParams::softcap"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, softcap) - 140usize];
+    ["Offset of field: CrossEntropyFwdParams::inverse_softcap"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, inverse_softcap) - 144usize];
+    ["Offset of field: CrossEntropyFwdParams::reserved"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, reserved) - 148usize];
+};
+/// Arguments of `cross_entropy_reduce`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct CrossEntropyReduceParams {
+    /// [rows] f32, read, at a multiple of 16 bytes.
+    pub losses: u64,
+    /// [4] f32, read, optional: what `cross_entropy_totals` wrote; without kept rows the loss is NaN.
+    pub totals: u64,
+    /// [1] f32, written: the sum.
+    pub loss: u64,
+    /// Rows.
+    pub rows: i64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of CrossEntropyReduceParams"][::core::mem::size_of::<CrossEntropyReduceParams>() - 32usize];
+    ["Alignment of CrossEntropyReduceParams"][::core::mem::align_of::<CrossEntropyReduceParams>() - 8usize];
+    ["Offset of field: CrossEntropyReduceParams::losses"]
+        [::core::mem::offset_of!(CrossEntropyReduceParams, losses) - 0usize];
+    ["Offset of field: CrossEntropyReduceParams::totals"]
+        [::core::mem::offset_of!(CrossEntropyReduceParams, totals) - 8usize];
+    ["Offset of field: CrossEntropyReduceParams::loss"]
+        [::core::mem::offset_of!(CrossEntropyReduceParams, loss) - 16usize];
+    ["Offset of field: CrossEntropyReduceParams::rows"]
+        [::core::mem::offset_of!(CrossEntropyReduceParams, rows) - 24usize];
+};
 /// Threads of every block.
 pub const GELU_THREADS: u32 = 256;
 /// 16-byte vectors of each tensor that a thread of a plain kernel handles.
@@ -1104,6 +1283,60 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for AttentionBwdParams {}
+
+const _: () = assert!(
+    size_of::<CrossEntropyTotalsParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "CrossEntropyTotalsParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for CrossEntropyTotalsParams {}
+
+const _: () = assert!(
+    size_of::<CrossEntropyFwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>(),
+    "CrossEntropyFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for CrossEntropyFwdParams {}
+
+const _: () = assert!(
+    size_of::<CrossEntropyReduceParams>() == size_of::<u64>() + size_of::<u64>() + size_of::<u64>() + size_of::<i64>(),
+    "CrossEntropyReduceParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for CrossEntropyReduceParams {}
 
 const _: () = assert!(
     size_of::<GeluFwdParams>()

@@ -11,6 +11,7 @@ use scale::{ONE_BLOCK, PTX, SCALE, ScaleParams, scale};
 use warpsmith::cudarc::driver::{CudaSlice, DevicePtr};
 use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
+use warpsmith::ops::cross_entropy::{self, Reduction};
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::layer_norm;
 use warpsmith::ops::rms_norm::{self, Casting};
@@ -226,6 +227,32 @@ fn an_rms_norm_plan_allocates_nothing() {
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
         let (count, plan) = allocations(|| rms_norm::plan_backward(&backward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, all {all}");
+    }
+}
+
+#[test]
+fn a_cross_entropy_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let rows = |place| vector(place, 8, DType::F32);
+    for (pitch, reduction, all) in
+        [(100, Reduction::Mean, false), (128, Reduction::Sum, true), (128, Reduction::None, true)]
+    {
+        let of_loss = |place| if reduction == Reduction::None { rows(place) } else { vector(place, 1, DType::F32) };
+        let bytes = cross_entropy::workspace_bytes([8, 100], reduction);
+        let desc = cross_entropy::ForwardDesc {
+            logits: matrix(1, pitch),
+            targets: vector(2, 8, DType::I64),
+            weight: all.then(|| vector(3, 100, DType::F32)),
+            grad_loss: all.then(|| of_loss(4)),
+            grad_logits: Some(matrix(if all { 1 } else { 5 }, pitch)),
+            loss: Some(of_loss(6)),
+            lse: all.then(|| rows(7)),
+            totals: all.then(|| vector(8, 2, DType::F32)),
+            workspace: Some(vector(9, bytes, DType::U8)),
+            options: cross_entropy::Options { reduction, ..Default::default() },
+        };
+        let (count, plan) = allocations(|| cross_entropy::plan_forward(&desc, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, {reduction:?}, all {all}");
     }
 }
 

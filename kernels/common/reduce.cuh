@@ -103,6 +103,35 @@ __device__ __forceinline__ void team_sum(const Team& team, float (&values)[N], W
     }
 }
 
+/// The largest value of the team, for every thread of it; NaN counts as nothing. Threads without data bring minus infinity. Barriers and
+/// `shared` are as in `team_sum`.
+__device__ __forceinline__ float team_max(const Team& team, float value, WarpSums<1>& shared) {
+    if (team.threads < WARP) {
+#pragma unroll 1
+        for (uint32_t distance = team.threads / 2; distance > 0; distance /= 2) {
+            value = fmaxf(value, __shfl_xor_sync(team.lanes(), value, distance));
+        }
+        return value;
+    }
+#pragma unroll
+    for (uint32_t distance = WARP / 2; distance > 0; distance /= 2) {
+        value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, distance));
+    }
+    if (team.threads == WARP) {
+        return value;
+    }
+    if (threadIdx.x % WARP == 0) {
+        shared.of[threadIdx.x / WARP][0] = value;
+    }
+    ptx::barrier_sync(1 + team.index, team.threads);
+    const uint32_t warps = team.threads / WARP;
+#pragma unroll 4
+    for (uint32_t warp = 0; warp < warps; ++warp) {
+        value = fmaxf(value, shared.of[team.index * warps + warp][0]);
+    }
+    return value;
+}
+
 /// Adds N values of each thread over the teams of a block, into the threads of team 0: member by member, half of the teams at a
 /// time. `shared` has room for N * blockDim.x / 2 floats. The teams are a power of two; every thread of the block takes part.
 template <int N>

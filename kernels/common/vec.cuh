@@ -59,6 +59,36 @@ __device__ __forceinline__ uint4 pack(const float (&values)[LANES<T>]) {
     return {words[0], words[1], words[2], words[3]};
 }
 
+/// Four elements at a time, where eight at once would take too many registers: quads in 16 bytes.
+constexpr int QUAD = 4;
+template <typename T>
+constexpr int QUADS = LANES<T> / QUAD;
+
+/// Quad `q` of 16 bytes as floats.
+template <typename T>
+__device__ __forceinline__ void unpack_quad(uint4 raw, int q, float (&values)[QUAD]) {
+    if constexpr (sizeof(T) == 4) {
+        unpack<T>(raw, values);
+    } else {
+        const float2 low = unpack_pair<T>(q == 0 ? raw.x : raw.z), high = unpack_pair<T>(q == 0 ? raw.y : raw.w);
+        values[0] = low.x;
+        values[1] = low.y;
+        values[2] = high.x;
+        values[3] = high.y;
+    }
+}
+
+/// Four floats rounded to elements, as quad `q` of 16 bytes.
+template <typename T>
+__device__ __forceinline__ void pack_quad(uint4& raw, int q, const float (&values)[QUAD]) {
+    if constexpr (sizeof(T) == 4) {
+        raw = pack<T>(values);
+    } else {
+        (q == 0 ? raw.x : raw.z) = pack_pair<T>(values[0], values[1]);
+        (q == 0 ? raw.y : raw.w) = pack_pair<T>(values[2], values[3]);
+    }
+}
+
 /// The sum of a vector's values. Sums over a row add up vectors by these: two short chains in place of a long one err less, and
 /// overlap.
 template <int N>

@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cross_entropy;
 mod gelu;
 mod layer_norm;
 mod rms_norm;

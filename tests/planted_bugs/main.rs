@@ -9,6 +9,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../cross_entropy/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod cross_entropy;
 #[path = "../gelu/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod gelu;

@@ -1,6 +1,8 @@
 //! The problems that planted bugs are judged by: those of the operations' own tests, as small as they can be and still enter every
 //! part of every kernel.
 
+mod losses;
+
 use half::{bf16, f16};
 use warpsmith::EmulatedDevice;
 use warpsmith::ops::gelu::Form;
@@ -26,6 +28,7 @@ pub fn all() -> Vec<Problem> {
     rms_norm::<f32>(&mut all);
     rms_norm::<f16>(&mut all);
     rms_norm::<bf16>(&mut all);
+    losses::add(&mut all);
     all
 }
 

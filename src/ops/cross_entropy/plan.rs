@@ -1,0 +1,297 @@
+//! From a description of the tensors to launches: checks, the choice of the kernel, the way that work is shared. Pure.
+
+use super::kernels::{REDUCE, TOTALS, rows};
+use super::{ForwardDesc, MAX_WIDTH, OP, Options, Reduction};
+use crate::abi::{
+    CROSS_ENTROPY_SUM_THREADS, CROSS_ENTROPY_THREADS, CROSS_ENTROPY_VECTORS, CrossEntropyFwdParams,
+    CrossEntropyReduceParams, CrossEntropyTotalsParams,
+};
+use crate::check::{Arg, Rows, disjoint};
+use crate::device::{Caps, Launch, LaunchShape, Queue};
+use crate::element::DType;
+use crate::error::{Error, Result};
+use crate::view::{Shape, TensorDesc};
+
+/// Bytes of the widest access.
+const VECTOR: u32 = 16;
+const WARP: u32 = 32;
+/// Threads of a block whose teams are a warp or less.
+const SMALL_TEAM_BLOCK: u32 = 256;
+/// Bytes of the smallest contiguous piece that is worth a row of its own threads: a cache line.
+const LINE: u32 = 128;
+/// What a block has in shared memory besides the row, for sums over its warps, rounded up.
+const STATIC_SHARED: u32 = 1024;
+/// Bytes of the totals at the start of the workspace.
+const TOTALS_BYTES: u64 = 16;
+const MAX_ROWS: u64 = i32::MAX as u64;
+
+/// A pass that has been checked, ready to be launched any number of times.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardPlan {
+    totals: Option<Launch<CrossEntropyTotalsParams>>,
+    rows: Launch<CrossEntropyFwdParams>,
+    reduce: Option<Launch<CrossEntropyReduceParams>>,
+}
+
+impl ForwardPlan {
+    /// Queues the launches.
+    ///
+    /// # Safety
+    /// The memory that the description named is alive until the launches have run, and nothing else touches it in a
+    /// conflicting way meanwhile.
+    ///
+    /// # Errors
+    /// Those of loading and launching a kernel.
+    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
+        // Where one of the kernels cannot be loaded, none of them is queued.
+        self.preload(queue)?;
+        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in
+        // this order, so that totals and losses are there when they are read.
+        unsafe {
+            self.totals.iter().try_for_each(|launch| launch.queue(queue))?;
+            self.rows.queue(queue)?;
+            self.reduce.iter().try_for_each(|launch| launch.queue(queue))
+        }
+    }
+
+    /// Loads the kernels ahead of the first launch.
+    ///
+    /// # Errors
+    /// Those of loading a kernel.
+    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
+        self.totals.iter().try_for_each(|launch| launch.preload(queue))?;
+        self.rows.preload(queue)?;
+        self.reduce.iter().try_for_each(|launch| launch.preload(queue))
+    }
+}
+
+/// Checks a pass and decides how it runs.
+///
+/// # Errors
+/// [`Error::Shape`], [`Error::Stride`], [`Error::DType`], [`Error::Null`], [`Error::Misaligned`], [`Error::Aliasing`],
+/// [`Error::IndexRange`] and [`Error::WorkspaceTooSmall`] name the argument; [`Error::Unsupported`] an element type, an option, or a
+/// call without any result.
+pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
+    let TensorDesc { shape, dtype, .. } = desc.logits;
+    let logits = Arg::new(OP, "logits", &desc.logits).sound()?;
+    let logits_rows = logits.rows()?;
+    check_extents(logits_rows)?;
+    let kernel = rows(dtype).ok_or_else(|| unsupported(format!("`logits` of {dtype}"), "f32, f16 and bf16"))?;
+    check_options(&desc.options)?;
+    let width = logits_rows.width as u32;
+
+    let leading = Shape::try_from(&shape[..shape.len().saturating_sub(1)])?;
+    let target_type = desc.targets.dtype;
+    if !matches!(target_type, DType::I32 | DType::I64) {
+        return Err(unsupported(format!("`targets` of {target_type}"), "i32 and i64"));
+    }
+    let mean = desc.options.reduction == Reduction::Mean;
+    let reduced = desc.options.reduction != Reduction::None;
+    let of_loss = if reduced { Shape::from([1]) } else { leading };
+    let targets = vector("targets", &desc.targets, target_type, leading)?;
+    let f32_vector = |name, tensor, shape| optional_vector(name, tensor, DType::F32, shape);
+    let weight = f32_vector("weight", desc.weight.as_ref(), [width as usize].into())?;
+    let grad_loss = f32_vector("grad_loss", desc.grad_loss.as_ref(), of_loss)?;
+    let loss = f32_vector("loss", desc.loss.as_ref(), of_loss)?;
+    let lse = f32_vector("lse", desc.lse.as_ref(), leading)?;
+    let kept = f32_vector("totals", desc.totals.as_ref(), [2].into())?;
+    let gradient = match &desc.grad_logits {
+        Some(tensor) => {
+            let arg = Arg::new(OP, "grad_logits", tensor).sound()?.dtype(dtype)?.shape(shape)?;
+            Some((arg, arg.rows()?))
+        }
+        None => None,
+    };
+    if loss.or(lse).is_none() && gradient.is_none() {
+        return Err(unsupported("a call without any result".into(), "`loss`, `lse` or `grad_logits`"));
+    }
+
+    let needs_totals = mean || weight.is_some() || kept.is_some();
+    let needs_losses = reduced && loss.is_some();
+    let required = match (needs_losses, needs_totals) {
+        (true, _) => bytes(logits_rows.rows as u64),
+        (false, true) => TOTALS_BYTES,
+        (false, false) => 0,
+    };
+    let workspace = if required > 0 { Some(workspace(desc.workspace.as_ref(), required)?) } else { None };
+
+    let in_place = desc.grad_logits == Some(desc.logits);
+    let gradient_arg = gradient.map(|(gradient, _)| gradient);
+    apart(
+        [gradient_arg, loss, lse, kept, workspace],
+        [(!in_place).then_some(logits), Some(targets), weight, grad_loss],
+    )?;
+
+    let totals = address(workspace);
+    let losses = if needs_losses { totals + TOTALS_BYTES } else { address(loss) };
+    let teams = Teams::of_row(width, dtype, caps);
+    let rows = logits_rows.rows;
+    let target_bytes = target_type.size() as u32;
+    let params = CrossEntropyFwdParams {
+        logits: desc.logits.address,
+        targets: desc.targets.address,
+        weight: address(weight),
+        totals: if mean || weight.is_some() { totals } else { 0 },
+        grad_loss: address(grad_loss),
+        grad_logits: address(gradient_arg),
+        losses,
+        lse: address(lse),
+        logits_stride: logits_rows.stride,
+        grad_logits_stride: gradient.map_or(0, |(_, rows)| rows.stride),
+        grad_loss_stride: (!reduced).into(),
+        rows,
+        ignore_index: desc.options.ignore_index,
+        width,
+        target_bytes,
+        threads_per_row: teams.threads,
+        batches: teams.batches,
+        shared_vectors: teams.shared_vectors,
+        mean: mean.into(),
+        smoothing: desc.options.label_smoothing,
+        smoothing_each: (f64::from(desc.options.label_smoothing) / f64::from(width)) as f32,
+        z_loss: desc.options.z_loss,
+        softcap: desc.options.softcap.unwrap_or(0.0),
+        inverse_softcap: desc.options.softcap.map_or(0.0, f32::recip),
+        reserved: 0,
+    };
+    Ok(ForwardPlan {
+        totals: needs_totals.then(|| Launch {
+            kernel: &TOTALS,
+            shape: LaunchShape::linear(1, CROSS_ENTROPY_SUM_THREADS),
+            params: CrossEntropyTotalsParams {
+                targets: params.targets,
+                weight: params.weight,
+                totals,
+                kept: address(kept),
+                rows,
+                ignore_index: params.ignore_index,
+                width,
+                target_bytes,
+            },
+        }),
+        rows: Launch { kernel, shape: teams.shape(rows as u64), params },
+        reduce: needs_losses.then(|| Launch {
+            kernel: &REDUCE,
+            shape: LaunchShape::linear(1, CROSS_ENTROPY_SUM_THREADS),
+            params: CrossEntropyReduceParams {
+                losses,
+                totals: if mean { totals } else { 0 },
+                loss: address(loss),
+                rows,
+            },
+        }),
+    })
+}
+
+/// Bytes of workspace that a pass over logits of this shape needs at most: for the mean and the sum, a f32 for each row and 16 bytes;
+/// without a reduction, 16 bytes, and those only with class weights or `totals`.
+pub fn workspace_bytes(logits: impl Into<Shape>, reduction: Reduction) -> usize {
+    let rows = logits.into().iter().rev().skip(1).fold(1_u64, |rows, &n| rows.saturating_mul(n as u64));
+    let bytes = if reduction == Reduction::None { TOTALS_BYTES } else { bytes(rows) };
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn bytes(rows: u64) -> u64 {
+    rows.saturating_mul(size_of::<f32>() as u64).saturating_add(TOTALS_BYTES)
+}
+
+fn check_extents(rows: Rows) -> Result<()> {
+    let limits =
+        [("the number of classes", rows.width, MAX_WIDTH as u64), ("the number of rows", rows.rows as u64, MAX_ROWS)];
+    match limits.into_iter().find(|&(_, got, limit)| got > limit) {
+        Some((what, got, limit)) => Err(Error::IndexRange { op: OP, argument: "logits", what, limit, got }),
+        None => Ok(()),
+    }
+}
+
+fn check_options(options: &Options) -> Result<()> {
+    let Options { label_smoothing, z_loss, softcap, .. } = *options;
+    if !(0.0..=1.0).contains(&label_smoothing) {
+        return Err(unsupported(format!("a label smoothing of {label_smoothing}"), "0 to 1"));
+    }
+    if !(z_loss >= 0.0 && z_loss.is_finite()) {
+        return Err(unsupported(format!("a z-loss factor of {z_loss}"), "finite ones that are not negative"));
+    }
+    match softcap {
+        Some(softcap) if !(softcap.is_normal() && softcap > 0.0) => {
+            Err(unsupported(format!("a softcap of {softcap}"), "finite ones above zero"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unsupported(what: String, supported: &'static str) -> Error {
+    Error::Unsupported { op: OP, what, supported }
+}
+
+/// A tensor of one dimension fewer than the logits, or of one, without gaps.
+fn vector<'a>(name: &'static str, tensor: &'a TensorDesc, dtype: DType, shape: Shape) -> Result<Arg<'a>> {
+    Arg::new(OP, name, tensor).sound()?.dtype(dtype)?.shape(shape)?.contiguous()
+}
+
+fn optional_vector<'a>(
+    name: &'static str,
+    tensor: Option<&'a TensorDesc>,
+    dtype: DType,
+    shape: Shape,
+) -> Result<Option<Arg<'a>>> {
+    tensor.map(|tensor| vector(name, tensor, dtype, shape)).transpose()
+}
+
+/// The address of an optional tensor as kernels take it: 0 where there is none.
+fn address(tensor: Option<Arg<'_>>) -> u64 {
+    tensor.map_or(0, |tensor| tensor.tensor.address)
+}
+
+fn workspace(tensor: Option<&TensorDesc>, required: u64) -> Result<Arg<'_>> {
+    let tensor = tensor.ok_or(Error::WorkspaceTooSmall { op: OP, required, got: 0 })?;
+    Arg::new(OP, "workspace", tensor).sound()?.dtype(DType::U8)?.workspace(required)
+}
+
+/// Those outputs that there are apart from everything else.
+fn apart<const N: usize, const M: usize>(outputs: [Option<Arg<'_>>; N], inputs: [Option<Arg<'_>>; M]) -> Result<()> {
+    let mut present = [None; N];
+    let mut count = 0;
+    for output in outputs.into_iter().flatten() {
+        present[count] = Some(output);
+        count += 1;
+    }
+    let Some(first) = present[0] else { return Ok(()) };
+    let outputs = present.map(|output| output.unwrap_or(first));
+    let Some(any) = inputs.iter().flatten().next().copied() else { return Ok(()) };
+    disjoint(&outputs[..count], &inputs.map(|input| input.unwrap_or(any)))
+}
+
+/// How the threads of a block are dealt out to rows, and a row to a team's threads.
+struct Teams {
+    threads: u32,
+    block: u32,
+    batches: u32,
+    shared_vectors: u32,
+}
+
+impl Teams {
+    /// Up to a warp for a row, with several rows in a block, or a block for a row: as few threads as hold the row in their registers, but
+    /// not so few that they read less than a cache line at once.
+    fn of_row(width: u32, dtype: DType, caps: &Caps) -> Self {
+        let lanes = VECTOR / dtype.size() as u32;
+        let vectors = width.div_ceil(lanes);
+        let small = vectors.div_ceil(CROSS_ENTROPY_VECTORS).max(vectors.min(LINE / VECTOR));
+        // One thread for each element outside of whole vectors.
+        let small = small.max(2 * (lanes - 1)).next_power_of_two();
+        if small <= WARP {
+            return Self { threads: small, block: SMALL_TEAM_BLOCK, batches: 1, shared_vectors: 0 };
+        }
+        let threads = vectors.div_ceil(CROSS_ENTROPY_VECTORS).next_multiple_of(WARP).min(CROSS_ENTROPY_THREADS);
+        let each = vectors.div_ceil(threads);
+        let room = caps.shared_memory_per_block.saturating_sub(STATIC_SHARED) / (threads * VECTOR);
+        let shared_vectors = each.saturating_sub(CROSS_ENTROPY_VECTORS).min(room);
+        let batches = (each - shared_vectors).div_ceil(CROSS_ENTROPY_VECTORS);
+        Self { threads, block: threads, batches, shared_vectors }
+    }
+
+    fn shape(&self, rows: u64) -> LaunchShape {
+        let blocks = rows.div_ceil((self.block / self.threads).into());
+        LaunchShape::linear(blocks as u32, self.block).with_dynamic_shared(self.shared_vectors * self.block * VECTOR)
+    }
+}

@@ -1,0 +1,11 @@
+//! Cross-entropy against its references, on every device.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accuracy;
+mod counts;
+mod determinism;
+mod edges;
+mod problem;
+mod references;

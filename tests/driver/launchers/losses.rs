@@ -1,0 +1,53 @@
+//! The launchers of losses.
+
+use warpsmith::ops::cross_entropy;
+use warpsmith::{Buffer as _, CudaDevice, Device, Result};
+
+use super::{Launcher, ROWS, WIDTH, ones};
+
+/// The mean, the gradient over the logits.
+pub fn cross_entropy_in_place(device: &CudaDevice) -> Result<Launcher> {
+    let (mut x, targets, mut loss) = (ones(device, ROWS * WIDTH)?, device.upload(&[1_i32; ROWS])?, device.alloc(1)?);
+    let bytes = cross_entropy::workspace_bytes([ROWS, WIDTH], cross_entropy::Reduction::Mean);
+    let (device, mut workspace) = (device.clone(), device.upload(&vec![0u8; bytes])?);
+    let call = move || {
+        let tensors = cross_entropy::Forward {
+            logits: cross_entropy::Logits::InPlace(x.view_mut([ROWS, WIDTH])?),
+            targets: targets.view([ROWS])?,
+            weight: None,
+            loss: Some(loss.view_mut([1])?),
+            lse: None,
+            totals: None,
+            grad_loss: None,
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        cross_entropy::forward(&device, tensors, &cross_entropy::Options::default())
+    };
+    Ok(Launcher { name: "cross_entropy::forward", reads: 1, writes: 3, kernels: 3, call: Box::new(call) })
+}
+
+/// With everything that is optional, a loss for each row.
+pub fn cross_entropy_with_all(device: &CudaDevice) -> Result<Launcher> {
+    let (x, mut dx, targets) =
+        (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?, device.upload(&[1_i64; ROWS])?);
+    let (weight, grad_loss) = (device.upload(&[1.0_f32; WIDTH])?, device.upload(&[1.0_f32; ROWS])?);
+    let (mut loss, mut lse, mut totals) = (device.alloc(ROWS)?, device.alloc(ROWS)?, device.alloc(2)?);
+    let bytes = cross_entropy::workspace_bytes([ROWS, WIDTH], cross_entropy::Reduction::None);
+    let (device, mut workspace) = (device.clone(), device.upload(&vec![0u8; bytes])?);
+    let call = move || {
+        let gradient = Some(dx.view_mut([ROWS, WIDTH])?);
+        let tensors = cross_entropy::Forward {
+            logits: cross_entropy::Logits::Apart { logits: x.view([ROWS, WIDTH])?, gradient },
+            targets: targets.view([ROWS])?,
+            weight: Some(weight.view([WIDTH])?),
+            loss: Some(loss.view_mut([ROWS])?),
+            lse: Some(lse.view_mut([ROWS])?),
+            totals: Some(totals.view_mut([2])?),
+            grad_loss: Some(grad_loss.view([ROWS])?),
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        let options = cross_entropy::Options { reduction: cross_entropy::Reduction::None, ..Default::default() };
+        cross_entropy::forward(&device, tensors, &options)
+    };
+    Ok(Launcher { name: "cross_entropy::forward with all", reads: 4, writes: 5, kernels: 2, call: Box::new(call) })
+}
