@@ -13,8 +13,8 @@ use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
 use warpsmith::ops::cross_entropy::{self, Reduction};
 use warpsmith::ops::gelu::{self, Form};
-use warpsmith::ops::layer_norm;
 use warpsmith::ops::rms_norm::{self, Casting};
+use warpsmith::ops::{attention, layer_norm};
 use warpsmith::{Buffer, CudaDevice, DType, Device, EmulatedDevice, Error, Shape, Strides, TensorDesc, raw};
 
 /// Counts what this thread allocates.
@@ -253,6 +253,26 @@ fn a_cross_entropy_plan_allocates_nothing() {
         };
         let (count, plan) = allocations(|| cross_entropy::plan_forward(&desc, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}, {reduction:?}, all {all}");
+    }
+}
+
+#[test]
+fn an_attention_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let tensor = |place: u64, length, heads| TensorDesc::contiguous(place << 20, [2, length, heads, 128], DType::Bf16);
+    for all in [false, true] {
+        let options = attention::Options { causal: all, scale: all.then_some(0.5) };
+        let lse = TensorDesc::contiguous(5 << 20, [2, 4, 30], DType::F32);
+        let forward = attention::ForwardDesc {
+            q: tensor(1, 30, 4),
+            k: tensor(2, 50, 2),
+            v: tensor(3, 50, 2),
+            o: tensor(4, 30, 4),
+            lse: all.then_some(lse),
+            options,
+        };
+        let (count, plan) = allocations(|| attention::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "all {all}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the benches of every operation share: a workload, timed where this machine can run it.
 //!
 //! On a GPU each launch is timed by events around it, with the L2 cache flushed before, on normal random data (zeros run faster), and
-//! the median is reported as bytes per second and as a share of the card's memory bandwidth. Without a GPU a small size runs on the
+//! the median is reported as bytes per second and as a share of the card's memory bandwidth, or as operations per second of the tensor cores. Without a GPU a small size runs on the
 //! emulator, for what it is worth: that the bench works.
 
 use std::cell::RefCell;
@@ -16,14 +16,18 @@ use warpsmith::{CudaDevice, Device, EmulatedDevice, Error};
 pub trait Workload {
     /// The bench's id without the shape: `gelu/forward_tanh/bf16`.
     fn name(&self) -> String;
+    /// The shape that stands in for all others on the emulator.
+    const EMULATED_SHAPE: [usize; 2] = [64, 256];
+
     /// Bytes that have to move to and from memory for `[rows, width]`: every tensor read or written once.
     fn bytes(&self, shape: [usize; 2]) -> usize;
+    /// Operations of tensor cores, where they and not memory set the pace.
+    fn flops(&self, _shape: [usize; 2]) -> Option<f64> {
+        None
+    }
     /// Uploads the tensors; what is returned queues the operation once.
     fn prepare<D: Device>(&self, device: &D, shape: [usize; 2]) -> impl FnMut();
 }
-
-/// The shape that stands in for all others on the emulator.
-const EMULATED_SHAPE: [usize; 2] = [64, 256];
 
 /// Times a workload at these shapes on the GPU, or at one small shape on the emulator. `WARPSMITH_DEVICE` may ask for either.
 pub fn run(criterion: &mut Criterion, workload: &impl Workload, shapes: &[[usize; 2]]) {
@@ -47,11 +51,11 @@ fn id(workload: &impl Workload, [rows, width]: [usize; 2]) -> String {
     format!("{}/{rows}x{width}", workload.name())
 }
 
-fn run_emulated(criterion: &mut Criterion, workload: &impl Workload) {
+fn run_emulated<W: Workload>(criterion: &mut Criterion, workload: &W) {
     let device = EmulatedDevice::new(DeviceModel::Sm90);
-    let id = id(workload, EMULATED_SHAPE);
+    let id = id(workload, W::EMULATED_SHAPE);
     println!("{id}: no GPU here; the emulator runs a small size, and its times mean nothing for a GPU");
-    let mut launch = workload.prepare(&device, EMULATED_SHAPE);
+    let mut launch = workload.prepare(&device, W::EMULATED_SHAPE);
     criterion.bench_function(&id, |bencher| bencher.iter(&mut launch));
 }
 
@@ -61,6 +65,9 @@ struct Gpu {
     name: String,
     /// Bytes per second, from the memory clock and the bus width.
     bandwidth: f64,
+    /// Dense 16-bit operations of the tensor cores per second, from the clock and the number of multiprocessors, where the compute
+    /// capability alone tells.
+    tensor_rate: Option<f64>,
     /// Larger than any L2 cache.
     flushed: RefCell<CudaSlice<u8>>,
 }
@@ -84,10 +91,21 @@ impl Gpu {
         let attribute = |attribute| f64::from(context.attribute(attribute).expect("a device attribute"));
         let clock = 1e3 * attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE);
         let bus = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH) / 8.0;
+        let shader_clock = 1e3 * attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE);
+        let multiprocessors = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+        let major = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+        let minor = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+        // Operations per clock and multiprocessor: the whitepapers of A100 and H100. Those of 8.6 and 8.9 differ from card to card.
+        let per_clock = match (major as u32, minor as u32) {
+            (8, 0) => Some(2048.0),
+            (9, 0) => Some(4096.0),
+            _ => None,
+        };
+        let tensor_rate = per_clock.map(|operations| operations * multiprocessors * shader_clock);
         let name = context.name().expect("the device's name");
         let flushed = RefCell::new(device.stream().alloc_zeros(FLUSH_BYTES).expect("memory to flush the cache"));
         // Memory moves data at both edges of its clock.
-        Some(Self { device, name, bandwidth: 2.0 * clock * bus, flushed })
+        Some(Self { device, name, bandwidth: 2.0 * clock * bus, tensor_rate, flushed })
     }
 
     fn run(&self, criterion: &mut Criterion, workload: &impl Workload, shape: [usize; 2]) {
@@ -100,15 +118,14 @@ impl Gpu {
         let mut times = times.into_inner();
         times.sort_unstable();
         let seconds = times[times.len() / 2].as_secs_f64();
-        let rate = bytes as f64 / seconds;
-        println!(
-            "{id}: median {:.1} us, {:.3} TB/s, {:.1} % of the roofline ({:.3} TB/s, {})",
-            1e6 * seconds,
-            1e-12 * rate,
-            100.0 * rate / self.bandwidth,
-            1e-12 * self.bandwidth,
-            self.name
-        );
+        let (unit, rate, roofline) = match workload.flops(shape) {
+            Some(flops) => ("TFLOP/s", flops / seconds, self.tensor_rate),
+            None => ("TB/s", bytes as f64 / seconds, Some(self.bandwidth)),
+        };
+        let share = roofline.map_or_else(String::new, |roofline| {
+            format!("{:.1} % of the roofline ({:.3} {unit}), ", 100.0 * rate / roofline, 1e-12 * roofline)
+        });
+        println!("{id}: median {:.1} us, {:.3} {unit}, {share}{}", 1e6 * seconds, 1e-12 * rate, self.name);
     }
 
     /// One launch with a cold L2 cache, timed by events on the stream.

@@ -87,6 +87,9 @@ fn asynchronous_copies_count_on_both_sides() {
     let found = count(copy);
     assert_eq!((found.global_load_bytes, found.global_load_sectors), (4 * 512, 4 * 16));
     assert_eq!((found.shared_wavefronts, found.shared_conflicts), (4 * 4, 0));
+    // Zeros instead: nothing is read, and as much is written.
+    let found = count(&copy.replace("16;\ncp.async.wait_all", "16, 0;\ncp.async.wait_all"));
+    assert_eq!((found.global_load_bytes, found.global_load_sectors, found.shared_wavefronts), (0, 0, 4 * 4));
 }
 
 #[test]

@@ -3,8 +3,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accuracy;
 mod backward;
+mod counts;
+mod determinism;
 mod gradients;
+mod layouts;
 mod lengths;
 mod problem;
 mod tensor;

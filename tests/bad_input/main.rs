@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attention;
 mod cross_entropy;
 mod gelu;
 mod layer_norm;

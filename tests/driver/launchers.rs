@@ -1,5 +1,6 @@
 //! Every launcher of the crate, each with its tensors at hand.
 
+mod attention;
 mod losses;
 
 use half::bf16;
@@ -30,6 +31,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend([layer_norm_forward(device)?, layer_norm_forward_residual(device)?]);
     launchers.extend([layer_norm_backward(device)?, layer_norm_backward_weighted(device)?]);
     launchers.extend([rms_norm_forward(device)?, rms_norm_backward(device)?]);
+    launchers.extend(attention::all(device)?);
     launchers.extend([losses::cross_entropy_in_place(device)?, losses::cross_entropy_with_all(device)?]);
     Ok(launchers)
 }

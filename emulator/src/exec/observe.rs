@@ -193,9 +193,10 @@ pub(crate) fn copy_issued(
             report(warp, env);
         }
     }
-    let bytes: u64 = crate::lanes::lanes_of(mask).map(|lane| u64::from(source[lane])).sum();
+    let reading = crate::lanes::lanes_of(mask).filter(|lane| source[*lane] != 0).fold(0, |mask, lane| mask | 1 << lane);
+    let bytes: u64 = crate::lanes::lanes_of(reading).map(|lane| u64::from(source[lane])).sum();
     env.counters.global_load_bytes += bytes;
-    env.counters.global_load_sectors += u64::from(traffic::sectors(mask, from, u64::from(size)));
+    env.counters.global_load_sectors += u64::from(traffic::sectors(reading, from, u64::from(size)));
 }
 
 /// The lanes have waited for a copy.

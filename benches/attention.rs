@@ -1,0 +1,94 @@
+//! Attention's speed: `cargo bench --bench attention`.
+
+mod common;
+#[path = "../tests/common/data.rs"]
+#[allow(dead_code)] // Shared with the tests, which use all of it.
+mod data;
+
+use std::marker::PhantomData;
+
+use common::Workload;
+use criterion::{Criterion, criterion_group, criterion_main};
+use data::Rng;
+use half::{bf16, f16};
+use warpsmith::ops::attention::{self, Options};
+use warpsmith::{Buffer, Device, Float};
+
+/// Length and head dimension. All have 16,384 positions of 2,048 elements, as the published curves of FlashAttention do.
+const SHAPES: [[usize; 2]; 8] =
+    [[512, 64], [2048, 64], [8192, 64], [16_384, 64], [512, 128], [2048, 128], [8192, 128], [16_384, 128]];
+
+/// Batch and heads that go with a length and a head dimension; shorter sequences are the emulator's, one head of one entry.
+fn batch_and_heads([length, head_dim]: [usize; 2]) -> (usize, usize) {
+    if length < 512 { (1, 1) } else { (16_384 / length, 2048 / head_dim) }
+}
+
+/// A forward pass with its log-sum-exp.
+struct Forward<T> {
+    causal: bool,
+    element: PhantomData<T>,
+}
+
+fn name<T: Float>(pass: &str, causal: bool) -> String {
+    format!("attention/{pass}{}/{}", if causal { "_causal" } else { "" }, T::DTYPE)
+}
+
+/// Operations of one product of all queries with all keys; with a causal mask half of them count.
+fn product_flops(causal: bool, shape: [usize; 2]) -> f64 {
+    let ([length, head_dim], (batch, heads)) = (shape, batch_and_heads(shape));
+    let all = 2.0 * (batch * heads * head_dim) as f64 * (length as f64).powi(2);
+    if causal { all / 2.0 } else { all }
+}
+
+impl<T: Float> Workload for Forward<T> {
+    const EMULATED_SHAPE: [usize; 2] = [128, 64];
+
+    fn name(&self) -> String {
+        name::<T>("forward", self.causal)
+    }
+
+    fn bytes(&self, shape: [usize; 2]) -> usize {
+        let ([length, head_dim], (batch, heads)) = (shape, batch_and_heads(shape));
+        batch * heads * length * (4 * head_dim * size_of::<T>() + size_of::<f32>())
+    }
+
+    fn flops(&self, shape: [usize; 2]) -> Option<f64> {
+        Some(2.0 * product_flops(self.causal, shape))
+    }
+
+    fn prepare<D: Device>(&self, device: &D, shape: [usize; 2]) -> impl FnMut() {
+        let ([length, head_dim], (batch, heads)) = (shape, batch_and_heads(shape));
+        let (shape, rows) = ([batch, length, heads, head_dim], [batch, heads, length]);
+        let count: usize = shape.iter().product();
+        let mut rng = Rng::new(1);
+        let mut random = || device.upload(&rng.normals::<T>(count, 0.0, 1.0)).expect("upload");
+        let (q, k, v) = (random(), random(), random());
+        let mut o = device.alloc::<T>(count).expect("alloc");
+        let mut lse = device.alloc::<f32>(rows.iter().product()).expect("alloc");
+        let options = Options { causal: self.causal, scale: None };
+        move || {
+            let tensors = attention::Forward {
+                q: q.view(shape).expect("a view"),
+                k: k.view(shape).expect("a view"),
+                v: v.view(shape).expect("a view"),
+                o: o.view_mut(shape).expect("a view"),
+                lse: Some(lse.view_mut(rows).expect("a view")),
+            };
+            attention::forward(device, tensors, options).expect("attention::forward");
+        }
+    }
+}
+
+fn every_pass<T: Float>(criterion: &mut Criterion) {
+    for causal in [false, true] {
+        common::run(criterion, &Forward::<T> { causal, element: PhantomData }, &SHAPES);
+    }
+}
+
+fn every_element(criterion: &mut Criterion) {
+    every_pass::<bf16>(criterion);
+    every_pass::<f16>(criterion);
+}
+
+criterion_group! { name = benches; config = common::settings(); targets = every_element }
+criterion_main!(benches);
