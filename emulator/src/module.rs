@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::ast::{Reference, Variable};
-use crate::decode::{Linker, variables};
+use crate::ast::{Function, Reference, Variable};
+use crate::decode::{Linker, code_address, variables};
 use crate::error::LoadError;
 use crate::isa::Isa;
 use crate::parse::parse;
@@ -45,8 +45,20 @@ pub(crate) struct Pointer {
 }
 
 impl GlobalVariable {
-    /// From its declaration, given the names of all such variables.
-    fn new(variable: &Variable, names: &[&str]) -> Result<Self, LoadError> {
+    /// From its declaration, given the names of all such variables and the functions.
+    fn new(variable: &Variable, names: &[&str], functions: &[Function]) -> Result<Self, LoadError> {
+        let code = |reference: &Reference| {
+            let number = functions.iter().position(|function| function.name == reference.symbol)?;
+            Some(code_address(number).wrapping_add_signed(reference.addend))
+        };
+        let mut initial = variable.initial.clone();
+        for (reference, address) in
+            variable.references.iter().filter_map(|reference| Some((reference, code(reference)?)))
+        {
+            let (first, size) = (reference.offset as usize, reference.size as usize);
+            initial.resize(initial.len().max(first + size), 0);
+            initial[first..first + size].copy_from_slice(&address.to_le_bytes()[..size]);
+        }
         let pointer = |reference: &Reference| {
             let to = names.iter().position(|name| *name == reference.symbol).ok_or_else(|| {
                 let what = "whose address is not known at load";
@@ -57,8 +69,13 @@ impl GlobalVariable {
         Ok(Self {
             name: variable.name.clone(),
             size: variable.size,
-            initial: variable.initial.clone(),
-            references: variable.references.iter().map(pointer).collect::<Result<_, _>>()?,
+            initial,
+            references: variable
+                .references
+                .iter()
+                .filter(|r| code(r).is_none())
+                .map(pointer)
+                .collect::<Result<_, _>>()?,
             read_only: variable.space == "const",
         })
     }
@@ -95,13 +112,13 @@ impl Module {
         static MODULES: AtomicU64 = AtomicU64::new(0);
         let ast = parse(ptx)?;
         let names: Vec<&str> = variables(&ast).map(|variable| variable.name.as_str()).collect();
-        let variables = variables(&ast).map(|variable| GlobalVariable::new(variable, &names));
+        let variables = variables(&ast).map(|variable| GlobalVariable::new(variable, &names, &ast.functions));
         let shared = Arc::new(Shared {
             id: MODULES.fetch_add(1, Relaxed),
             target: ast.target.clone(),
             variables: variables.collect::<Result<_, _>>()?,
         });
-        let linker = Linker { module: &ast, isa };
+        let linker = Linker::new(&ast, isa);
         let (mut kernels, mut refused) = (Vec::new(), Vec::new());
         for entry in ast.functions.iter().filter(|function| function.is_entry) {
             match linker.program(entry) {

@@ -139,6 +139,8 @@ pub(crate) enum Op {
     Branch(u32),
     BranchIndexed(R32, Box<[u32]>),
     Call(u32),
+    /// The function with the address that is in the register, of those with these addresses and first instructions.
+    CallIndirect(R64, Box<[(u64, u32)]>),
     /// `ret` in a function. In a kernel it is an exit.
     Return,
     Exit,

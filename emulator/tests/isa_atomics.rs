@@ -2,6 +2,7 @@
 
 mod common;
 use common::*;
+use ptx_emulator::{FaultKind, LaunchError, Residency, Schedule};
 
 /// One lane: `atom` on the word at `out`, which starts as `start`; returns the old value and what stands there then.
 fn atom32(operation: &str, start: u32, operands: &str) -> (u32, u32) {
@@ -128,4 +129,106 @@ fn a_lock_by_compare_and_swap() {
                 ld.shared.u32 b, [s+4];\nadd.u32 b, b, 1;\nst.shared.u32 [s+4], b;\natom.release.cta.shared.exch.b32 a, [s], 0;\ndone:\nbar.sync 0;\n\
                 ld.shared.u32 d, [s+4];\n@p st.global.u32 [out], d;";
     assert_eq!(run(body, &Setup::block(256), &[0], 1), [8]);
+}
+
+/// One lane: a vector operation on the four words at `out`, which start as `start`; returns the old words and those that stand there then.
+fn vector(operation: &str, start: [u32; 4], operand: [u32; 4], halves: usize, words: usize) -> ([u32; 4], [u32; 4]) {
+    let names = |prefix: &str, count: usize| {
+        let names: Vec<String> = (0..count).map(|i| format!("{prefix}{i}")).collect();
+        format!("{{{}}}", names.join(", "))
+    };
+    let mut body = ".reg .b16 xh<8>, yh<8>;\n.reg .b32 x<4>, y<4>;\n".to_owned();
+    for i in 0..4 {
+        body += &format!(
+            "mov.u32 t0, {};\nst.global.u32 [out+{}], t0;\nmov.u32 x{i}, {};\nmov.u32 y{i}, 0;\n",
+            start[i],
+            4 * i,
+            operand[i]
+        );
+        body += &format!(
+            "mov.b32 {{xh{}, xh{}}}, x{i};\nmov.b32 {{yh{}, yh{}}}, y{i};\n",
+            2 * i,
+            2 * i + 1,
+            2 * i,
+            2 * i + 1
+        );
+    }
+    let (x, y) =
+        if halves != 0 { (names("xh", halves), names("yh", halves)) } else { (names("x", words), names("y", words)) };
+    body += &format!("atom.global.{operation} {y}, [out], {x};\n");
+    for i in 0..4 {
+        if halves != 0 {
+            body += &format!("mov.b32 y{i}, {{yh{}, yh{}}};\n", 2 * i, 2 * i + 1);
+        }
+        body += &format!("st.global.u32 [out+{}], y{i};\n", 16 + 4 * i);
+    }
+    let output = run(&body, &Setup::block(1), &[0], 8);
+    (std::array::from_fn(|i| output[4 + i]), std::array::from_fn(|i| output[i]))
+}
+
+#[test]
+fn vectors_of_floats() {
+    let floats = |values: [f32; 4]| values.map(f32::to_bits);
+    let (start, operand) = (floats([1.0, 2.0, 3.0, 4.0]), floats([0.5, -2.0, 1.5, 100.0]));
+    assert_eq!(vector("v4.f32.add", start, operand, 0, 4), (start, floats([1.5, 0.0, 4.5, 104.0])));
+    let pair = ([start[0], start[1], 0, 0], floats([1.5, 0.0, 3.0, 4.0]));
+    assert_eq!(vector("add.v2.f32", start, operand, 0, 2), pair);
+    // f16: 1 and 2, 3 and 4 beside 2 and 1, -1 and 8.
+    let (start, operand) = ([0x4000_3c00, 0x4400_4200, 7, 7], [0x3c00_4000, 0x4800_bc00, 0, 0]);
+    let old = [start[0], start[1], 0, 0];
+    assert_eq!(vector("add.noftz.v4.f16", start, operand, 4, 0), (old, [0x4200_4200, 0x4a00_4000, 7, 7]));
+    assert_eq!(vector("v2.f16x2.min.noftz", start, operand, 0, 2), (old, [0x3c00_3c00, 0x4400_bc00, 7, 7]));
+    assert_eq!(vector("v4.f16.max.noftz", start, operand, 4, 0), (old, [0x4000_4000, 0x4800_4200, 7, 7]));
+    // bf16: eight times 1 and 3.
+    let all = vector("v8.bf16.add.noftz", [0x3f80_3f80; 4], [0x4040_4040; 4], 8, 0);
+    assert_eq!(all, ([0x3f80_3f80; 4], [0x4080_4080; 4]));
+    let all = vector("v4.bf16x2.max.noftz", [0x3f80_c040; 4], [0xbf80_4040; 4], 0, 4);
+    assert_eq!(all, ([0x3f80_c040; 4], [0x3f80_4040; 4]));
+    // `red`, with a policy, and an address that is a multiple of an element alone.
+    let body = "mov.u32 t0, 0;\nst.global.v2.u32 [out], {t0, t0};\nmov.f32 t1, 0f3f800000;\nmov.u64 T2, 0;\n\
+                red.global.add.L2::cache_hint.v2.f32 [out], {t1, t1}, T2;\nred.global.add.L2::cache_hint.u32 [out+4], 1, T2;";
+    assert_eq!(run(body, &Setup::block(1), &[0], 2), [bits(1.0), bits(1.0) + 1]);
+    let body = "mov.f32 t1, 0f3f800000;\nred.global.add.v2.f32 [out+4], {t1, t1};";
+    match launch(&module("", body), &Setup::block(1), &[0], 4) {
+        Err(LaunchError::Faults(faults)) => {
+            assert!(matches!(faults.faults[0].kind, FaultKind::Misaligned { required: 8, .. }), "{faults}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Every thread adds 1 to a plain word under a lock, each in its own time.
+const LOCK: &str = "spin:\natom.acquire.SCOPE.cas.b32 a, [LOCK], 0, 1;\nsetp.ne.u32 r, a, 0;\n@r bra spin;\n\
+                    ld.SPACE.u32 b, [WORD];\nadd.u32 b, b, 1;\nst.SPACE.u32 [WORD], b;\natom.release.SCOPE.exch.b32 a, [LOCK], 0;\n";
+
+#[test]
+fn locks_progress_among_lanes_and_warps_under_every_schedule() {
+    // Lanes of a warp contend: the one that holds the lock must get its turn while its sisters spin.
+    let lock =
+        LOCK.replace("SCOPE", "cta.shared").replace("SPACE", "shared").replace("LOCK", "s").replace("WORD", "s+4");
+    let body = format!(
+        ".shared .b32 s[2];\nmov.u32 t0, %tid.x;\nsetp.eq.u32 p, t0, 0;\n@p st.shared.v2.u32 [s], {{0, 0}};\nbar.sync 0;\n{lock}bar.sync 0;\n\
+         ld.shared.u32 d, [s+4];\n@p st.global.u32 [out], d;"
+    );
+    for (seed, schedule) in [Schedule::RoundRobin, Schedule::Random, Schedule::Greedy].into_iter().enumerate() {
+        let mut setup = Setup::block(96);
+        (setup.config.schedule, setup.config.seed) = (schedule, seed as u64);
+        assert_eq!(run(&body, &setup, &[0], 1), [96], "{schedule:?}");
+    }
+}
+
+#[test]
+fn locks_progress_among_blocks() {
+    let lock =
+        LOCK.replace("SCOPE", "gpu.global").replace("SPACE", "global").replace("LOCK", "in").replace("WORD", "in+4");
+    let body = format!("{lock}setp.eq.u32 p, b, 80;\n@p st.global.u32 [out], b;");
+    for (seed, schedule) in [Schedule::RoundRobin, Schedule::Random, Schedule::Greedy].into_iter().enumerate() {
+        for residency in
+            [Residency { resident_blocks: 1, reversed: true }, Residency { resident_blocks: 3, reversed: false }]
+        {
+            let mut setup = Setup { grid: 5, ..Setup::block(16) };
+            (setup.config.schedule, setup.config.seed, setup.config.residency) = (schedule, seed as u64, residency);
+            assert_eq!(run(&body, &setup, &[0, 0], 1), [80], "{schedule:?} {residency:?}");
+        }
+    }
 }

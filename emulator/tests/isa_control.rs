@@ -146,3 +146,74 @@ fn an_unwritten_guard_is_reported() {
         }
     }
 }
+
+const POINTED: &str = ".func (.param .b32 result) twice(.param .b32 x)\n{\n.reg .b32 %v;\nld.param.b32 %v, [x];\nadd.u32 %v, %v, %v;\nst.param.b32 [result], %v;\nret;\n}\n\
+     .func (.param .b32 result) negative(.param .b32 x)\n{\n.reg .b32 %v;\nld.param.b32 %v, [x];\nneg.s32 %v, %v;\nst.param.b32 [result], %v;\nret;\n}\n\
+     .func other(.param .b64 x)\n{\nret;\n}\n\
+     .global .align 8 .u64 table[3] = {square, negative, other};\n";
+
+/// A call of the function whose address is in `T2`, with the thread's number; `d` is the result.
+fn call_through(list: &str) -> String {
+    format!(
+        "{{\n.param .b32 arg;\n.param .b32 res;\nst.param.b32 [arg], t0;\nproto: .callprototype (.param .b32 _) _ (.param .b32 _);\n\
+         targets: .calltargets twice, negative;\ncall (res), T2, (arg), {list};\nld.param.b32 d, [res];\n}}"
+    )
+}
+
+#[test]
+fn calls_of_addresses() {
+    let outside = format!("{SQUARE}{POINTED}");
+    // Each lane picks one of two functions, by their names or from a table in memory.
+    let named =
+        "mov.u64 T2, twice;\nmov.u64 T3, negative;\nand.b32 t1, t0, 1;\nsetp.eq.u32 p, t1, 1;\n@p mov.u64 T2, T3;\n";
+    expect(
+        &outside,
+        &format!("{named}{}", call_through("targets")),
+        |t| if t % 2 == 1 { t.wrapping_neg() } else { 2 * t },
+    );
+    let from_table = "and.b32 t1, t0, 1;\nmov.u64 T1, table;\nmul.wide.u32 T2, t1, 8;\nadd.u64 T1, T1, T2;\nld.global.u64 T2, [T1];\n";
+    expect(&outside, &format!("{from_table}{}", call_through("proto")), |t| {
+        if t % 2 == 1 { t.wrapping_neg() } else { t * t }
+    });
+    // Some lanes only; the others go on.
+    let some = format!("setp.lt.u32 p, t0, 40;\n@!p bra end;\n{named}{}", call_through("proto"));
+    expect(&outside, &some, |t| match t {
+        40.. => 0,
+        _ if t % 2 == 1 => t.wrapping_neg(),
+        _ => 2 * t,
+    });
+    // A function that the list does not name, and one of another kind.
+    for (body, list) in [("mov.u64 T2, square;\n", "targets"), ("mov.u64 T2, 4096;\n", "proto")] {
+        let ptx = module(&outside, &format!("mov.u32 t0, 0;\n{body}{}", call_through(list)));
+        match launch(&ptx, &Setup::block(1), &[0], 1) {
+            Err(LaunchError::Faults(faults)) => {
+                let is_named =
+                    |kind: &FaultKind| matches!(kind, FaultKind::Invalid { what } if what.contains("no function"));
+                assert!(is_named(&faults.faults[0].kind), "{faults}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_failed_assertion_is_a_trap_and_printing_is_refused() {
+    let declare = |name: &str, result: &str| format!(".extern .func {result} {name}(.param .b64 a, .param .b64 b);\n");
+    let call = |result: &str, name: &str| {
+        format!(
+            "{{\n.param .b64 x;\n.param .b64 y;\n.param .b32 r;\nst.param.b64 [x], 0;\nst.param.b64 [y], 0;\ncall.uni {result} {name}, (x, y);\n}}\n"
+        )
+    };
+    let body = format!("mov.u32 t0, %tid.x;\nsetp.ne.u32 p, t0, 3;\n@p bra end;\n{}end:", call("", "__assertfail"));
+    match launch(&module(&declare("__assertfail", ""), &body), &Setup::block(32), &[0], 1) {
+        Err(LaunchError::Faults(faults)) => {
+            assert_eq!((&faults.faults[0].kind, faults.faults[0].thread), (&FaultKind::Trap, [3, 0, 0]));
+        }
+        other => panic!("{other:?}"),
+    }
+    let prints = module(&declare("vprintf", "(.param .b32 r)"), &call("(r),", "vprintf"));
+    let error = ptx_emulator::Module::load(&prints).unwrap_err();
+    assert!(error.what.contains("`vprintf`, which prints"), "{error}");
+    let unknown = module(&declare("malloc", ""), &call("", "malloc"));
+    assert!(ptx_emulator::Module::load(&unknown).unwrap_err().what.contains("`malloc`"));
+}

@@ -85,6 +85,31 @@ fn stmatrix_undoes_ldmatrix() {
 }
 
 #[test]
+fn stmatrix_of_one_and_two_matrices() {
+    // Lane l's register of matrix m is 2 * (32m + l) in its low half and the next number in its high half.
+    for (count, list) in [(1u32, "{a}"), (2, "{a, b}")] {
+        for trans in ["", ".trans"] {
+            let body = format!(
+                "{FILL}shl.b32 a, t0, 1;\nadd.u32 b, a, 1;\nprmt.b32 a, a, b, 0x5410;\nadd.u32 b, a, 0x00400040;\nadd.u32 t4, t3, 512;\n\
+                 stmatrix.sync.aligned.m8n8.x{count}{trans}.shared.b16 [t4], {list};\nbar.sync 0;\nmov.u32 c, 0;\nsetp.lt.u32 p, t0, {};\n\
+                 @p ld.shared.v4.u32 {{a, b, c, e}}, [t4];\n@p st.global.v4.u32 [out], {{a, b, c, e}};",
+                8 * count
+            );
+            let output = in_warp(&body, &numbered(), 4, 4);
+            for line in 0..8 * count {
+                for column in 0..8 {
+                    let (row, matrix) = (line % 8, line / 8);
+                    let (row, column_of) = if trans.is_empty() { (row, column) } else { (column, row) };
+                    let expected = 64 * matrix + 2 * (4 * row + column_of / 2) + column_of % 2;
+                    let word = output[(4 * line + column / 2) as usize];
+                    assert_eq!(word >> (16 * (column % 2)) & 0xffff, expected, "x{count}{trans} {line} {column}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn movmatrix_transposes() {
     let body = "ld.global.u32 a, [in];\nmovmatrix.sync.aligned.m8n8.trans.b16 d, a;\nst.global.u32 [out], d;";
     let input: Vec<u32> = (0..32).map(|word| (2 * word) | ((2 * word + 1) << 16)).collect();

@@ -71,7 +71,7 @@ impl Place {
         // In each 128-byte row of a pattern, the 16-byte pieces change places with those of the row's number.
         let at = self.start + linear;
         let (row, piece) = (at / 128, at / 16 % 8);
-        row * 128 + (piece ^ row % (width / 16)) * 16 + at % 16
+        row * 128 + (piece ^ (row % (width / 16))) * 16 + at % 16
     }
 
     fn descriptor(&self) -> u64 {

@@ -4,14 +4,14 @@ use super::decoder::Decoder;
 use super::memory::{Address, address};
 use super::moves::space;
 use super::types::{Modifiers, Type};
-use crate::ast::Instruction;
+use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
-use crate::exec::access::Element;
+use crate::exec::access::{Element, misaligned};
 use crate::exec::atomic::{Memory, update};
-use crate::lanes::{R32, R64};
+use crate::lanes::{R32, R64, Slot, lanes_of};
 use crate::memory::Space;
 use crate::numeric::Rounding::NearestEven;
-use crate::numeric::arith;
+use crate::numeric::arith::{self, Minmax};
 use crate::numeric::convert::ftz;
 use crate::numeric::half16::{self, Bf16, F16, packed};
 use crate::shadow::Ordering;
@@ -27,7 +27,8 @@ pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &m
     };
     m.take_any(&["cta", "cluster", "gpu", "sys"]);
     let space = m.take_map(space).unwrap_or(Space::Generic);
-    while m.take_prefix("L2::").is_some() {}
+    let has_policy = m.take("L2::cache_hint");
+    let elements = m.take_any(&["v2", "v4", "v8"]).map_or(1, |vector| usize::from(vector.as_bytes()[1] - b'0'));
     m.take("noftz");
     let operation = m.take_any(&["add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"]);
     let operation = operation.ok_or("an operation is missing")?;
@@ -37,6 +38,7 @@ pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &m
         ("atom", [to, rest @ ..]) => (Some(to), rest),
         (_, rest) => (None, rest),
     };
+    let rest = if has_policy { &rest[..rest.len().saturating_sub(1)] } else { rest };
     let [at, values @ ..] = rest else { return Err("an address is missing".to_owned()) };
     if !matches!(values.len(), 1 | 2) || (operation == "cas") != (values.len() == 2) {
         return Err(format!("{} operands", instruction.operands.len()));
@@ -47,6 +49,12 @@ pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &m
     }
     decoder.communicates |= space != Space::Shared;
     let memory = Memory { space, ordering };
+    if elements != 1 {
+        if space == Space::Shared {
+            return Err("a vector in .shared".to_owned());
+        }
+        return vector(decoder, memory, address, (operation, ty, elements), (to, &values[0]));
+    }
     if ty.is_wide() {
         let d = match to {
             Some(to) => decoder.dest64(to)?,
@@ -71,6 +79,70 @@ pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &m
         _ => emit::<R32, 4>(decoder, memory, address, (d, b, c), f),
     }
     Ok(())
+}
+
+/// A vector of sums, minima or maxima: each element is an operation of its own.
+fn vector(
+    decoder: &mut Decoder<'_>,
+    memory: Memory,
+    address: Address,
+    (operation, ty, elements): (&str, Type, usize),
+    (to, from): (Option<&Operand>, &Operand),
+) -> Result {
+    let f: fn(u64, u64, u64) -> u64 = match (operation, ty, elements) {
+        ("add", Type::F32, 2 | 4) => add_flushed,
+        ("add", Type::F16 | Type::Bf16, _) | ("add", Type::F16x2 | Type::Bf16x2, 2 | 4) => narrow(operation, ty)?,
+        ("min" | "max", Type::F16 | Type::Bf16, _) | ("min" | "max", Type::F16x2 | Type::Bf16x2, 2 | 4) => {
+            extreme(operation == "min", ty)
+        }
+        _ => return Err(format!("`.{operation}` of {elements} elements of this type")),
+    };
+    let parts = |operand: &Operand| match operand {
+        Operand::Vector(parts) if parts.len() == elements => Ok(parts.clone()),
+        _ => Err(format!("a vector of {elements} registers is needed")),
+    };
+    let from = parts(from)?.iter().map(|part| decoder.source32(part, ty)).collect::<Result<Vec<R32>>>()?;
+    let to = match to {
+        Some(to) => parts(to)?.iter().map(|part| decoder.dest32(part, ty)).collect::<Result<Vec<R32>>>()?,
+        None => Vec::new(),
+    };
+    let bytes = ty.bits() as usize / 8;
+    decoder.simple(move |warp, env, mask| {
+        let first = address.lanes(warp);
+        let size = (bytes * elements) as u64;
+        let fits = lanes_of(mask).filter(|lane| first[*lane].is_multiple_of(size)).fold(0, |m, lane| m | 1 << lane);
+        for lane in lanes_of(mask & !fits) {
+            misaligned(warp, env, lane, Space::Global, first[lane], size);
+        }
+        for (i, from) in from.iter().enumerate() {
+            let addresses = first.map(|at| at.wrapping_add((i * bytes) as u64));
+            let values = from.load(warp);
+            let apply = |_, lane: usize, old| f(old, values[lane].into(), 0);
+            let old = match bytes {
+                2 => update::<2>(warp, env, fits, memory, &addresses, &apply),
+                _ => update::<4>(warp, env, fits, memory, &addresses, &apply),
+            };
+            if let Some(to) = to.get(i) {
+                to.store(warp, mask, old.map(|bits| bits as u32));
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The smaller or the larger of two numbers.
+fn extreme(least: bool, ty: Type) -> fn(u64, u64, u64) -> u64 {
+    const PLAIN: Minmax = Minmax { nan: false, xorsign_abs: false };
+    match (ty, least) {
+        (Type::F16, true) => |a, b, _| half16::min::<F16>(a as u16, b as u16, PLAIN).into(),
+        (Type::F16, false) => |a, b, _| half16::max::<F16>(a as u16, b as u16, PLAIN).into(),
+        (Type::Bf16, true) => |a, b, _| half16::min::<Bf16>(a as u16, b as u16, PLAIN).into(),
+        (Type::Bf16, false) => |a, b, _| half16::max::<Bf16>(a as u16, b as u16, PLAIN).into(),
+        (Type::F16x2, true) => |a, b, _| packed(a as u32, b as u32, |a, b| half16::min::<F16>(a, b, PLAIN)).into(),
+        (Type::F16x2, false) => |a, b, _| packed(a as u32, b as u32, |a, b| half16::max::<F16>(a, b, PLAIN)).into(),
+        (_, true) => |a, b, _| packed(a as u32, b as u32, |a, b| half16::min::<Bf16>(a, b, PLAIN)).into(),
+        (_, false) => |a, b, _| packed(a as u32, b as u32, |a, b| half16::max::<Bf16>(a, b, PLAIN)).into(),
+    }
 }
 
 /// `add.f32` on global memory, which flushes subnormal operands and results; on shared memory it does not (PTX ISA, "atom").

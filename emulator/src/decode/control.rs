@@ -1,6 +1,6 @@
 //! Branches, calls, barriers, fences.
 
-use super::decoder::{Decoder, Symbol};
+use super::decoder::Decoder;
 use super::moves::operands;
 use super::types::{Modifiers, Type};
 use crate::ast::{Instruction, Operand};
@@ -109,61 +109,4 @@ fn barrier(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifie
     let threads = arguments.get(1).map(|threads| decoder.source32(threads, Type::Unsigned(32))).transpose()?;
     decoder.push(Op::Barrier(Box::new(Barrier { action, id, threads, aligned })));
     Ok(())
-}
-
-/// What a call needs to know of a function.
-pub(crate) struct Callee {
-    /// Its first instruction.
-    pub entry: u32,
-    /// Frame offsets and sizes of its parameters and its return parameters.
-    pub params: Vec<(u64, u64)>,
-    pub returns: Vec<(u64, u64)>,
-}
-
-/// `call (returns), function, (arguments)`: copies arguments within the frame, goes, and copies back what comes.
-pub(crate) fn call(
-    decoder: &mut Decoder<'_>,
-    instruction: &Instruction,
-    m: &mut Modifiers<'_>,
-    callee: &Callee,
-) -> Result {
-    m.take("uni");
-    decoder.class = Class::Control;
-    let list = |operand: Option<&Operand>| match operand {
-        Some(Operand::List(list)) => list.clone(),
-        _ => Vec::new(),
-    };
-    let returns = list(instruction.operands.first());
-    let arguments = if instruction.operands.len() > 1 { list(instruction.operands.last()) } else { Vec::new() };
-    if arguments.len() != callee.params.len() || returns.len() != callee.returns.len() {
-        return Err("a call with another number of parameters than the function has".to_owned());
-    }
-    for (argument, (to, bytes)) in arguments.iter().zip(&callee.params) {
-        let from = frame_offset(decoder, argument)?;
-        copy_frame(decoder, *to, from, *bytes);
-    }
-    decoder.push(Op::Call(callee.entry));
-    for (result, (from, bytes)) in returns.iter().zip(&callee.returns) {
-        let to = frame_offset(decoder, result)?;
-        copy_frame(decoder, to, *from, *bytes);
-    }
-    Ok(())
-}
-
-fn frame_offset(decoder: &Decoder<'_>, operand: &Operand) -> Result<u64> {
-    match operand {
-        Operand::Symbol(name) => match decoder.symbol(name)? {
-            Symbol::Local(offset) => Ok(offset),
-            _ => Err(format!("`{name}` is no .param variable")),
-        },
-        _ => Err("an argument that is no .param variable".to_owned()),
-    }
-}
-
-fn copy_frame(decoder: &mut Decoder<'_>, to: u64, from: u64, bytes: u64) {
-    decoder.simple(move |warp, _, mask| {
-        for lane in crate::lanes::lanes_of(mask) {
-            warp.local.copy(lane, to, from, bytes as usize);
-        }
-    });
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::call::code_address;
 use super::pool::{File, Pool};
 use super::types::Type;
 use crate::ast::{Function, Instruction, Operand};
@@ -22,6 +23,8 @@ pub(crate) enum Symbol {
     Param(u64),
     /// A module variable in global memory, by number.
     Variable(usize),
+    /// A function, by number.
+    Function(usize),
 }
 
 /// What a decoder adds to.
@@ -321,6 +324,7 @@ impl<'a> Decoder<'a> {
                     Ok(self.constant32(offset as u32))
                 }
                 Symbol::Variable(number) => Ok(self.value32(Value::Variable(number, 0))),
+                Symbol::Function(number) => Ok(self.constant32(code_address(number) as u32)),
             },
             Operand::Address { .. } => {
                 let wide = self.source64(operand, Type::Unsigned(64))?;
@@ -348,6 +352,7 @@ impl<'a> Decoder<'a> {
             Operand::Symbol(name) => match self.symbol(name)? {
                 Symbol::Shared(offset) | Symbol::Local(offset) | Symbol::Param(offset) => Ok(self.constant64(offset)),
                 Symbol::Variable(number) => Ok(self.value64(Value::Variable(number, 0))),
+                Symbol::Function(number) => Ok(self.constant64(code_address(number))),
             },
             // `symbol+8` as a value.
             Operand::Address { base, offset } => match base.as_ref() {
@@ -356,6 +361,7 @@ impl<'a> Decoder<'a> {
                     Symbol::Shared(at) | Symbol::Local(at) | Symbol::Param(at) => {
                         Ok(self.constant64(at.wrapping_add_signed(*offset)))
                     }
+                    Symbol::Function(_) => Err(format!("an offset from the function `{name}`")),
                 },
                 _ => Err("an address where a number is needed".to_owned()),
             },

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::control::{self, Callee};
+use super::call::{self, Call, Callee, Target, code_address};
 use super::decoder::{Decoder, Symbol};
 use super::flow::{self, Layout};
 use super::pool::{File, Pool};
 use super::types::Modifiers;
-use crate::ast::{Function, Module, Operand, Variable};
+use crate::ast::{Function, Instruction, Module, Operand, Variable};
 use crate::error::LoadError;
 use crate::isa::Isa;
 use crate::program::{Inst, Op, Param, Program, Register, Site, Tracked, Warpgroup};
@@ -16,10 +16,15 @@ use crate::program::{Inst, Op, Param, Program, Register, Site, Tracked, Warpgrou
 /// The most static shared memory of a kernel, whatever the device; what is beyond has to be dynamic.
 const STATIC_SHARED_LIMIT: u64 = 48 << 10;
 
+/// What a failed `assert` calls.
+const ASSERT: &str = "__assertfail";
+
 /// Makes programs of the kernels of a module.
 pub(crate) struct Linker<'a> {
-    pub module: &'a Module,
-    pub isa: Isa,
+    module: &'a Module,
+    isa: Isa,
+    /// The names of the functions whose address is taken somewhere.
+    pointed: HashSet<&'a str>,
 }
 
 /// The module's variables in global memory: those at module scope, then those of functions.
@@ -43,6 +48,10 @@ struct Build<'a> {
 }
 
 impl<'a> Linker<'a> {
+    pub fn new(module: &'a Module, isa: Isa) -> Self {
+        Self { module, isa, pointed: pointed(module) }
+    }
+
     /// The program of an entry.
     pub fn program(&self, entry: &'a Function) -> Result<Program, LoadError> {
         let functions = self.order(entry)?;
@@ -124,16 +133,43 @@ impl<'a> Linker<'a> {
         }
         open.push(&function.name);
         for instruction in function.body.iter().filter(|instruction| instruction.opcode == "call") {
-            let callee = callee_name(&instruction.operands)
-                .and_then(|name| self.module.functions.iter().find(|function| function.name == name))
-                .ok_or_else(|| {
-                    LoadError::new(instruction.line, "a call of a function that the module does not define")
-                })?;
-            self.visit(callee, open, order)?;
+            let fails = |what| LoadError::new(instruction.line, what);
+            let call = Call::new(instruction).map_err(fails)?;
+            for callee in self.callees(&call, open).map_err(fails)? {
+                self.visit(&self.module.functions[callee], open, order)?;
+            }
         }
         open.pop();
         order.push(function);
         Ok(())
+    }
+
+    /// The functions that a call may reach, by number. With a pointer these are none that are being called already: such a call would be
+    /// recursive.
+    fn callees(&self, call: &Call<'_>, open: &[&str]) -> Result<Vec<usize>, String> {
+        let number = |name: &str| self.module.functions.iter().position(|function| function.name == name);
+        let name = match (call.target, call.targets) {
+            (Target::Name(ASSERT), _) => return Ok(Vec::new()),
+            (Target::Name(name), _) => name,
+            (Target::Pointer(_), targets) => {
+                let named = |function: &Function| match targets {
+                    Some(targets) => targets.contains(&Operand::Symbol(function.name.clone())),
+                    None => self.pointed.contains(function.name.as_str()),
+                };
+                let fits = |function: &&Function| {
+                    let is_open = open.contains(&function.name.as_str());
+                    !function.is_entry && !is_open && call.fits(function.params.len(), function.returns.len())
+                };
+                let functions = self.module.functions.iter().filter(fits).filter(|function| named(function));
+                return Ok(functions.filter_map(|function| number(&function.name)).collect());
+            }
+        };
+        let what = if name == "vprintf" {
+            "which prints, and there is nothing to print to"
+        } else {
+            "which the module does not define"
+        };
+        number(name).map(|callee| vec![callee]).ok_or_else(|| format!("a call of `{name}`, {what}"))
     }
 
     /// Offsets of the shared variables that the functions name, and the bytes of those whose size is known. Dynamic shared
@@ -180,10 +216,10 @@ impl<'a> Linker<'a> {
             places.push(first as u32);
             let mut modifiers = Modifiers::new(&instruction.modifiers);
             decoder.begin(instruction);
-            let decoded = match callee_name(&instruction.operands).filter(|_| instruction.opcode == "call") {
-                Some(name) => control::call(&mut decoder, instruction, &mut modifiers, &build.callees[name])
-                    .and_then(|()| modifiers.finish()),
-                None => super::instruction(&mut decoder, instruction),
+            let decoded = if instruction.opcode == "call" {
+                self.call(&mut decoder, instruction, &mut modifiers, &build.callees).and_then(|()| modifiers.finish())
+            } else {
+                super::instruction(&mut decoder, instruction)
             };
             decoded.map_err(|what| LoadError::new(instruction.line, format!("{what} in `{}`", instruction.text)))?;
             decoder.end();
@@ -214,12 +250,38 @@ impl<'a> Linker<'a> {
         Ok(())
     }
 
+    fn call(
+        &self,
+        decoder: &mut Decoder<'_>,
+        instruction: &Instruction,
+        m: &mut Modifiers<'_>,
+        known: &HashMap<&str, Callee>,
+    ) -> Result<(), String> {
+        let call = Call::new(instruction)?;
+        match call.target {
+            Target::Name(ASSERT) => {
+                m.take("uni");
+                decoder.push(Op::Trap);
+                Ok(())
+            }
+            Target::Name(name) => call::direct(decoder, &call, m, &known[name]),
+            Target::Pointer(_) => {
+                let callees = self.callees(&call, &[])?.into_iter();
+                let of = |number: usize| known.get(self.module.functions[number].name.as_str());
+                let callees = callees.filter_map(|number| Some((code_address(number), of(number)?.clone())));
+                call::indirect(decoder, &call, m, callees.collect())
+            }
+        }
+    }
+
     /// What the names in a function stand for. Local variables get their place in the frame.
     fn symbols(&self, build: &mut Build<'a>, function: &'a Function) -> HashMap<&'a str, Symbol> {
         let mut symbols: HashMap<&str, Symbol> = HashMap::new();
         for (number, variable) in variables(self.module).enumerate() {
             symbols.insert(&variable.name, Symbol::Variable(number));
         }
+        let functions = self.module.functions.iter().enumerate().filter(|(_, function)| !function.is_entry);
+        symbols.extend(functions.map(|(number, function)| (function.name.as_str(), Symbol::Function(number))));
         symbols.extend(build.shared.iter().map(|(name, offset)| (*name, Symbol::Shared(*offset))));
         let mut offset = 0;
         let mut local = |variable: &'a Variable| {
@@ -244,12 +306,18 @@ impl<'a> Linker<'a> {
     }
 }
 
-/// The function that a call names.
-fn callee_name(operands: &[Operand]) -> Option<&str> {
-    operands.iter().find_map(|operand| match operand {
-        Operand::Symbol(name) => Some(name.as_str()),
-        _ => None,
-    })
+/// The names of the functions whose address is taken somewhere.
+fn pointed(module: &Module) -> HashSet<&str> {
+    let mut named = HashSet::new();
+    let inner = module.functions.iter().flat_map(|function| &function.variables);
+    for variable in module.variables.iter().chain(inner) {
+        named.extend(variable.references.iter().map(|reference| reference.symbol.as_str()));
+    }
+    let instructions = module.functions.iter().flat_map(|function| &function.body);
+    for instruction in instructions.filter(|instruction| instruction.opcode != "call") {
+        instruction.operands.iter().for_each(|operand| symbols(operand, &mut named));
+    }
+    named
 }
 
 fn symbols<'a>(operand: &'a Operand, named: &mut HashSet<&'a str>) {

@@ -71,6 +71,7 @@ pub(crate) fn address(decoder: &mut Decoder<'_>, operand: &Operand, space: Space
                 Symbol::Local(_) => Space::Local,
                 Symbol::Param(_) => Space::Param,
                 Symbol::Variable(_) => Space::Global,
+                Symbol::Function(_) => return Err(format!("the function `{name}` as memory")),
             };
             // `.param` variables of functions and calls are local.
             let fits = matches!((space, actual), (Space::Generic, _) | (Space::Param, Space::Local)) || space == actual;

@@ -5,6 +5,7 @@
 
 mod atomic;
 mod bits;
+mod call;
 mod compare;
 mod control;
 mod convert;
@@ -23,11 +24,13 @@ mod tensor;
 mod types;
 mod warp;
 mod wgmma;
+mod wmma;
 
 use crate::ast::Instruction;
 use decoder::Decoder;
 use types::Modifiers;
 
+pub(crate) use call::code_address;
 pub(crate) use link::{Linker, variables};
 
 /// Decodes one instruction. The error names what is unknown.
@@ -48,6 +51,7 @@ fn instruction(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result<(
         "ldmatrix" => tensor::ldmatrix(decoder, instruction, m),
         "stmatrix" => tensor::stmatrix(decoder, instruction, m),
         "movmatrix" => tensor::movmatrix(decoder, instruction, m),
+        "wmma" => wmma::wmma(decoder, instruction, m),
         "wgmma" => wgmma::wgmma(decoder, instruction, m),
         "setmaxnreg" => wgmma::set_registers(decoder, instruction, m),
         "ex2" | "lg2" | "rcp" | "rsqrt" | "sqrt" | "sin" | "cos" | "tanh" => special::special(decoder, instruction, m),
@@ -62,8 +66,8 @@ fn instruction(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result<(
             integer::integer(decoder, instruction, m)
         }
         "setp" | "set" | "selp" | "slct" => compare::compare(decoder, instruction, m),
-        "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt" | "call" | "bar" | "barrier" | "membar" | "fence"
-        | "nanosleep" | "pmevent" => control::control(decoder, instruction, m),
+        "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt" | "bar" | "barrier" | "membar" | "fence" | "nanosleep"
+        | "pmevent" => control::control(decoder, instruction, m),
         "shfl" | "vote" | "match" | "redux" | "activemask" | "elect" => warp::warp(decoder, instruction, m),
         other => Err(format!("unknown instruction `{other}`")),
     }

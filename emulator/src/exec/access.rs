@@ -84,6 +84,9 @@ pub(crate) fn load(
 ) -> Elements {
     let mut elements = [[u64::MAX; LANES]; 8];
     let mut rest = mask;
+    if shape.strong.is_some() {
+        warp.hurry();
+    }
     while rest != 0 {
         let (space, lanes, offsets) = one_space(&mut rest, space, addresses);
         match space {

@@ -16,7 +16,7 @@ pub(crate) struct Memory {
 
 /// Replaces `W` bytes at each lane's address by `f(space, lane, old)`, one lane after the other. Returns the old values.
 pub(crate) fn update<const W: usize>(
-    warp: &Warp,
+    warp: &mut Warp,
     env: &mut Env<'_>,
     mask: u32,
     memory: Memory,
@@ -25,6 +25,7 @@ pub(crate) fn update<const W: usize>(
 ) -> [u64; LANES] {
     let mut old = [u64::MAX; LANES];
     let mut rest = mask;
+    warp.hurry();
     while rest != 0 {
         let (space, lanes, offsets) = one_space(&mut rest, memory.space, addresses);
         match space {

@@ -6,6 +6,8 @@ use crate::program::{Program, Register};
 /// Instructions that one group may run while others are ready, before another gets a turn. Lanes that spin on a value that a
 /// sister lane will write need this, since their program counter is the lowest.
 const PATIENCE: u32 = 2000;
+/// What an access that can be part of such a spin costs of it.
+const STRONG: u32 = 100;
 
 /// Why a group does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +128,13 @@ impl Warp {
             if pc >= self.meeting || self.patience == 0 {
                 self.settle();
             }
+        }
+    }
+
+    /// The running group may be spinning: it makes way sooner for others, if there are some.
+    pub fn hurry(&mut self) {
+        if self.groups.len() > 1 {
+            self.patience = self.patience.saturating_sub(STRONG);
         }
     }
 

@@ -18,6 +18,7 @@ mod perturb;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wgmma;
+pub(crate) mod wmma;
 
 pub(crate) use perturb::Perturbation;
 

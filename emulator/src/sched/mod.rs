@@ -8,7 +8,7 @@ mod warpgroup;
 use crate::config::{Asynchrony, Schedule};
 use crate::exec::{Context, Env, Warp, copies, observe};
 use crate::fault::FaultKind;
-use crate::lanes::{FULL, LANES, R32, Slot, lanes_of};
+use crate::lanes::{FULL, LANES, Slot, lanes_of};
 use crate::program::{Inst, Op, Special, Value};
 use barrier::{Arrivals, BARRIERS};
 use registers::{check_registers, set_register, set_special};
@@ -241,7 +241,23 @@ impl<'a> Block<'a> {
                 warp.go_to(pc + 1);
             }
             Op::Branch(target) => warp.branch(mask, *target, pc + 1),
-            Op::BranchIndexed(register, targets) => branch_indexed(warp, &mut self.env, mask, *register, targets),
+            Op::BranchIndexed(register, targets) => {
+                let index = register.load(warp);
+                let target = |lane: usize| targets.get(index[lane] as usize).copied();
+                let what = |lane: usize| format!("branch index {} of {} targets", index[lane], targets.len());
+                scatter(warp, &mut self.env, mask, target, what);
+            }
+            Op::CallIndirect(register, targets) => {
+                let address = register.load(warp);
+                let target = |lane: usize| targets.iter().find(|known| known.0 == address[lane]).map(|known| known.1);
+                let what =
+                    |lane: usize| format!("a call of {:#x}, which is no function that it may reach", address[lane]);
+                warp.enter(
+                    lanes_of(mask).filter(|lane| target(*lane).is_some()).fold(0, |m, lane| m | 1 << lane),
+                    pc + 1,
+                );
+                scatter(warp, &mut self.env, mask, target, what);
+            }
             Op::Call(target) => {
                 warp.enter(mask, pc + 1);
                 warp.branch(mask, *target, pc + 1);
@@ -297,23 +313,24 @@ impl<'a> Block<'a> {
     }
 }
 
-/// `brx.idx`: each lane goes to the target that its index picks.
-fn branch_indexed(warp: &mut Warp, env: &mut Env<'_>, mask: u32, register: R32, targets: &[u32]) {
-    let index = register.load(warp);
-    let wrong = lanes_of(mask).filter(|lane| index[*lane] as usize >= targets.len()).fold(0, |m, lane| m | 1 << lane);
-    for lane in lanes_of(wrong) {
-        let what = format!("branch index {} of {} targets", index[lane], targets.len());
-        env.fault(warp, lane, FaultKind::Invalid { what });
-    }
-    let mut rest = mask & !wrong;
-    let next = env.pc + 1;
+/// Each lane goes to the target of its own. One without a target is reported as `what` says, and goes on.
+fn scatter(
+    warp: &mut Warp,
+    env: &mut Env<'_>,
+    mask: u32,
+    target: impl Fn(usize) -> Option<u32>,
+    what: impl Fn(usize) -> String,
+) {
+    let mut rest = mask;
     let mut ways = Vec::new();
     while rest != 0 {
-        let target = targets[index[rest.trailing_zeros() as usize] as usize];
-        let taken =
-            lanes_of(rest).filter(|lane| targets[index[*lane] as usize] == target).fold(0, |m, lane| m | 1 << lane);
-        ways.push((target, taken));
+        let first = target(rest.trailing_zeros() as usize);
+        let taken = lanes_of(rest).filter(|lane| target(*lane) == first).fold(0, |m, lane| m | 1 << lane);
+        match first {
+            Some(target) => ways.push((target, taken)),
+            None => lanes_of(taken).for_each(|lane| env.fault(warp, lane, FaultKind::Invalid { what: what(lane) })),
+        }
         rest &= !taken;
     }
-    warp.scatter(&ways, next);
+    warp.scatter(&ways, env.pc + 1);
 }
