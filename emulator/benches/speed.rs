@@ -1,4 +1,4 @@
-//! Warp-instructions per second on a reduction, a tensor-core product and an attention forward, with and without the detector.
+//! Warp-instructions per second on a reduction, a tensor-core product, an attention forward and products of a warpgroup, with and without the detector.
 //!
 //! `cargo bench -p ptx-emulator` prints criterion's times and a table (`-- --table` the table alone): the best of several runs on one core, also as a ratio to
 //! a fixed scalar loop in the same process, since the host's speed is not known.
@@ -21,7 +21,8 @@ struct Case {
 
 impl Case {
     fn new(name: &'static str, ptx: &str, kernel: &str, grid: [u32; 3], block: [u32; 3]) -> Self {
-        let config = Config { workers: 1, ..Config::new(DeviceModel::Sm80) };
+        let model = if ptx.contains(".target sm_90a") { DeviceModel::Sm90 } else { DeviceModel::Sm80 };
+        let config = Config { workers: 1, ..Config::new(model) };
         let kernel = Module::load(ptx).expect("the PTX loads").kernel(kernel).expect("the kernel exists");
         Self { name, device: Emulator::new(config), kernel, grid, block, params: Vec::new() }
     }
@@ -66,6 +67,8 @@ fn cases() -> Vec<Case> {
     let product = Case::new("gemm_bf16", include_str!("../tests/ptx/gemm.ptx"), "gemm_bf16", [4, 4, 1], [128, 1, 1]);
     let attention =
         Case::new("attention_bf16", include_str!("../tests/ptx/attention.ptx"), "attention", [4, 2, 1], [128, 1, 1]);
+    let warpgroup =
+        Case::new("wgmma_bf16", include_str!("../tests/ptx/wgmma.ptx"), "two_products", [4, 1, 1], [128, 1, 1]);
     let (rows, width, size, length) = (64u64, 8192u64, 256u64, 512u64);
     let tensor = 2 * length * 64 * 2;
     vec![
@@ -85,6 +88,12 @@ fn cases() -> Vec<Case> {
             .int(length as i32)
             .int(length as i32)
             .float(0.125),
+        warpgroup
+            .buffer(64 * 64 * 2, 0x3f80_3f80)
+            .buffer(length * 64 * 2, 0x3f80_bf80)
+            .buffer(length * 64 * 2, 0x3f80_3f80)
+            .buffer(64 * 64 * 4, 0)
+            .int(length as i32),
     ]
 }
 

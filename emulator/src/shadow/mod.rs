@@ -23,6 +23,8 @@ mod order;
 mod quick;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_threads;
 
 use crate::config::Checks;
 use cells::{BYTEWISE, IN_FLIGHT, LAST, Layer, Track, Writer};
