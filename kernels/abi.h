@@ -5,3 +5,4 @@
 #include "gelu/gelu_params.h"
 #include "layer_norm/layer_norm_params.h"
 #include "rms_norm/rms_norm_params.h"
+#include "rotary/rotary_params.h"

@@ -1149,6 +1149,104 @@ const _: () = {
     ["Offset of field: RmsNormBwdReduceParams::row_groups"]
         [::core::mem::offset_of!(RmsNormBwdReduceParams, row_groups) - 20usize];
 };
+/// Most pairs of a head that are rotated.
+pub const ROTARY_PAIRS: u32 = 128;
+/// Threads of a block, a warp for each token.
+pub const ROTARY_THREADS: u32 = 128;
+/// One tensor that is rotated, [batch, length, heads, head_dim] T.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct RotaryTensor {
+    /// Read.
+    pub input: u64,
+    /// Written: the same memory as `input`, or none that is read.
+    pub output: u64,
+    /// Strides of `input` by batch, token and head.
+    pub input_strides: [i64; 3usize],
+    /// Strides of `output` by batch, token and head.
+    pub output_strides: [i64; 3usize],
+    /// Heads; 0 where the tensor is absent.
+    pub heads: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of RotaryTensor"][::core::mem::size_of::<RotaryTensor>() - 72usize];
+    ["Alignment of RotaryTensor"][::core::mem::align_of::<RotaryTensor>() - 8usize];
+    ["Offset of field: RotaryTensor::input"][::core::mem::offset_of!(RotaryTensor, input) - 0usize];
+    ["Offset of field: RotaryTensor::output"][::core::mem::offset_of!(RotaryTensor, output) - 8usize];
+    ["Offset of field: RotaryTensor::input_strides"][::core::mem::offset_of!(RotaryTensor, input_strides) - 16usize];
+    ["Offset of field: RotaryTensor::output_strides"][::core::mem::offset_of!(RotaryTensor, output_strides) - 40usize];
+    ["Offset of field: RotaryTensor::heads"][::core::mem::offset_of!(RotaryTensor, heads) - 64usize];
+    ["Offset of field: RotaryTensor::reserved"][::core::mem::offset_of!(RotaryTensor, reserved) - 68usize];
+};
+/// Arguments of `rotary_fwd_T` and `rotary_fwd_T_general`.
+#[repr(C)]
+#[derive(Debug, Copy, Clone, PartialEq)]
+pub struct RotaryParams {
+    /// Queries and keys.
+    pub tensors: [RotaryTensor; 2usize],
+    /// [batch, length] of i32 or i64, read, 0 where positions are `first_position` and on.
+    pub positions: u64,
+    /// Strides of `positions` by batch and token.
+    pub position_strides: [i64; 2usize],
+    /// The position of the first token of each batch, where there are no `positions`.
+    pub first_position: i64,
+    /// Tokens: batch * length.
+    pub tokens: u32,
+    /// Tokens of a batch.
+    pub length: u32,
+    /// Pairs of a head that are rotated.
+    pub pairs: u32,
+    /// Elements after the rotated ones that are copied: none where the tensors are rotated in place.
+    pub rest: u32,
+    /// Threads that share a head: a power of two up to 32.
+    pub threads_per_head: u32,
+    /// Not 0 where a pair is two neighbours (2i, 2i+1); else it is (i, i + pairs).
+    pub interleaved: u32,
+    /// Not 0 where positions are i64.
+    pub wide_positions: u32,
+    /// Not 0 for the rotation back.
+    pub inverse: u32,
+    /// What the rotated elements are multiplied by.
+    pub factor: f32,
+    /// Zero.
+    pub reserved: u32,
+    /// How far each pair turns from one position to the next, in 2^-64 of a full turn.
+    pub turns: [u64; 128usize],
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of RotaryParams"][::core::mem::size_of::<RotaryParams>() - 1240usize];
+    ["Alignment of RotaryParams"][::core::mem::align_of::<RotaryParams>() - 8usize];
+    ["Offset of field: RotaryParams::tensors"][::core::mem::offset_of!(RotaryParams, tensors) - 0usize];
+    ["Offset of field: RotaryParams::positions"][::core::mem::offset_of!(RotaryParams, positions) - 144usize];
+    ["Offset of field: RotaryParams::position_strides"]
+        [::core::mem::offset_of!(RotaryParams, position_strides) - 152usize];
+    ["Offset of field: RotaryParams::first_position"][::core::mem::offset_of!(RotaryParams, first_position) - 168usize];
+    ["Offset of field: RotaryParams::tokens"][::core::mem::offset_of!(RotaryParams, tokens) - 176usize];
+    ["Offset of field: RotaryParams::length"][::core::mem::offset_of!(RotaryParams, length) - 180usize];
+    ["Offset of field: RotaryParams::pairs"][::core::mem::offset_of!(RotaryParams, pairs) - 184usize];
+    ["Offset of field: RotaryParams::rest"][::core::mem::offset_of!(RotaryParams, rest) - 188usize];
+    ["Offset of field: RotaryParams::threads_per_head"]
+        [::core::mem::offset_of!(RotaryParams, threads_per_head) - 192usize];
+    ["Offset of field: RotaryParams::interleaved"][::core::mem::offset_of!(RotaryParams, interleaved) - 196usize];
+    ["Offset of field: RotaryParams::wide_positions"][::core::mem::offset_of!(RotaryParams, wide_positions) - 200usize];
+    ["Offset of field: RotaryParams::inverse"][::core::mem::offset_of!(RotaryParams, inverse) - 204usize];
+    ["Offset of field: RotaryParams::factor"][::core::mem::offset_of!(RotaryParams, factor) - 208usize];
+    ["Offset of field: RotaryParams::reserved"][::core::mem::offset_of!(RotaryParams, reserved) - 212usize];
+    ["Offset of field: RotaryParams::turns"][::core::mem::offset_of!(RotaryParams, turns) - 216usize];
+};
+impl Default for RotaryParams {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 const _: () = assert!(
     size_of::<AdamW8bitTables>()
         == size_of::<[f32; 256usize]>()
@@ -1525,3 +1623,38 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for RmsNormBwdReduceParams {}
+
+const _: () = assert!(
+    size_of::<RotaryTensor>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<[i64; 3usize]>()
+            + size_of::<[i64; 3usize]>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "RotaryTensor has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for RotaryTensor {}
+
+const _: () = assert!(
+    size_of::<RotaryParams>()
+        == size_of::<[RotaryTensor; 2usize]>()
+            + size_of::<u64>()
+            + size_of::<[i64; 2usize]>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<[u64; 128usize]>(),
+    "RotaryParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for RotaryParams {}

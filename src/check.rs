@@ -71,6 +71,23 @@ impl<'a> Arg<'a> {
         if self.tensor.shape == expected { Ok(self) } else { Err(self.shape_error(format!("{expected:?}"))) }
     }
 
+    /// The number of dimensions is as it should be.
+    pub(crate) fn rank(self, rank: usize) -> Result<Self> {
+        if self.tensor.shape.len() == rank { Ok(self) } else { Err(self.shape_error(format!("{rank} dimensions"))) }
+    }
+
+    /// Offsets in bytes that 64 bits hold, whatever the signs of the strides.
+    pub(crate) fn reachable(self) -> Result<Self> {
+        let limit = i64::MAX / self.tensor.dtype.size() as i64;
+        let reach: i128 = dims_of(self.tensor).iter().map(|(stride, n)| stride * (n - 1)).sum();
+        let elements = reach / self.tensor.dtype.size() as i128;
+        if elements < i128::from(limit) {
+            return Ok(self);
+        }
+        let got = u64::try_from(elements).unwrap_or(u64::MAX);
+        Err(self.range("the distance from the first element to the last", limit as u64, got))
+    }
+
     /// No gaps at all, last dimension innermost.
     pub(crate) fn contiguous(self) -> Result<Self> {
         let TensorDesc { shape, strides, .. } = self.tensor;
@@ -196,6 +213,23 @@ pub(crate) fn disjoint(outputs: &[Arg<'_>], inputs: &[Arg<'_>]) -> Result<()> {
         if let Some(other) = inputs.iter().chain(&outputs[..i]).find(|other| overlap(output.tensor, other.tensor)) {
             return Err(aliasing(other));
         }
+    }
+    Ok(())
+}
+
+/// The same, where an output may be exactly the memory of the input beside it: an operation in place.
+pub(crate) fn disjoint_or_in_place(pairs: &[(Arg<'_>, Arg<'_>)], others: &[Arg<'_>]) -> Result<()> {
+    for (i, (output, input)) in pairs.iter().enumerate() {
+        let inputs = pairs.iter().enumerate().map(|(j, (_, other))| (*other, i == j && output.tensor == input.tensor));
+        for (other, in_place) in inputs.chain(others.iter().map(|other| (*other, false))) {
+            if !in_place {
+                disjoint(&[*output], &[other])?;
+            }
+        }
+        for (earlier, _) in &pairs[..i] {
+            disjoint(&[*output], &[*earlier])?;
+        }
+        disjoint(&[*output], &[])?;
     }
     Ok(())
 }
@@ -339,6 +373,23 @@ mod tests {
             }
         }
         assert!(shared > 100 && apart > 100, "{shared} shared, {apart} apart: the cases are one-sided");
+    }
+
+    #[test]
+    fn an_output_may_be_its_own_input() {
+        let (x, y, z) = (rows(4096, [4, 8], 8), rows(8192, [4, 8], 8), rows(4096, [4, 8], 9));
+        let arg = |name, tensor| Arg::new("op", name, tensor);
+        let aliasing = |argument, other| Err(Error::Aliasing { op: "op", argument, other });
+        let (x_in, x_out, y_in, y_out) = (arg("x", &x), arg("x_out", &x), arg("y", &y), arg("y_out", &y));
+        assert_eq!(disjoint_or_in_place(&[(x_out, x_in), (y_out, y_in)], &[]), Ok(()));
+        assert_eq!(disjoint_or_in_place(&[(y_out, x_in)], &[]), Ok(()));
+        // The memory of another input, of an output, of what is only read, of its own input in another layout, of itself.
+        assert_eq!(disjoint_or_in_place(&[(y_out, x_in), (x_out, y_in)], &[]), aliasing("y_out", "y"));
+        assert_eq!(disjoint_or_in_place(&[(x_out, x_in), (arg("z", &x), y_in)], &[]), aliasing("z", "x"));
+        assert_eq!(disjoint_or_in_place(&[(x_out, x_in)], &[arg("w", &x)]), aliasing("x_out", "w"));
+        assert_eq!(disjoint_or_in_place(&[(arg("z", &z), x_in)], &[]), aliasing("z", "x"));
+        let broadcast = rows(8192, [4, 8], 0);
+        assert_eq!(disjoint_or_in_place(&[(arg("b", &broadcast), x_in)], &[]), aliasing("b", "b"));
     }
 
     #[test]

@@ -11,4 +11,5 @@ pub mod cross_entropy;
 pub mod gelu;
 pub mod layer_norm;
 pub mod rms_norm;
+pub mod rotary;
 mod rows;

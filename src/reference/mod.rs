@@ -10,6 +10,7 @@ pub mod cross_entropy;
 pub mod gelu;
 pub mod layer_norm;
 pub mod rms_norm;
+pub mod rotary;
 
 use crate::element::Float;
 

@@ -105,6 +105,12 @@ impl Place {
         Self { shift, ..self }
     }
 
+    /// Shape and strides of the rows as heads.
+    fn heads(&self, [a, b, c]: [usize; 3], steps: [usize; 3]) -> [[usize; 4]; 2] {
+        let [x, y, z] = steps.map(|step| step * self.stride);
+        [[a, b, c, self.width], [x, y, z, 1]]
+    }
+
     fn start(&self) -> usize {
         GUARDS + self.shift
     }
@@ -157,6 +163,20 @@ impl<D: Device, T: Sample> Guarded<D, T> {
             true => self.buffer.strided_mut(self.place.start(), [width], [1]),
             false => self.buffer.strided_mut(self.place.start(), [rows, width], [stride as i64, 1]),
         };
+        view.expect("a guarded tensor lies in its buffer")
+    }
+
+    /// The rows as the heads of a tensor of four dimensions: leading dimensions of these extents, whose neighbours lie so many rows apart.
+    pub fn heads(&self, extents: [usize; 3], steps: [usize; 3]) -> View<'_, D, T> {
+        let [shape, strides] = self.place.heads(extents, steps);
+        let view = self.buffer.strided(self.place.start(), shape, strides.map(|stride| stride as i64));
+        view.expect("a guarded tensor lies in its buffer")
+    }
+
+    /// The same, to be written.
+    pub fn heads_mut(&mut self, extents: [usize; 3], steps: [usize; 3]) -> ViewMut<'_, D, T> {
+        let [shape, strides] = self.place.heads(extents, steps);
+        let view = self.buffer.strided_mut(self.place.start(), shape, strides.map(|stride| stride as i64));
         view.expect("a guarded tensor lies in its buffer")
     }
 
