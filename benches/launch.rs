@@ -18,6 +18,7 @@ use warpsmith::cudarc::driver::sys;
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::layer_norm;
 use warpsmith::ops::rms_norm::{self, Casting};
+use warpsmith::ops::rotary::{self, Frequencies, Operand, Pairing, Positions, Scaling};
 use warpsmith::{Buffer, CudaDevice, Device, Result};
 
 /// The bound on our own share of a launch.
@@ -249,6 +250,21 @@ fn rms_norm_backward(criterion: &mut Criterion, device: &CudaDevice) -> Result<(
     Ok(())
 }
 
+/// The largest parameters of all kernels: the frequencies are among them.
+fn rotary_forward(criterion: &mut Criterion, device: &CudaDevice) -> Result<()> {
+    let (mut q, mut k) = (device.upload(&[bf16::ONE; 4096])?, device.upload(&[bf16::ONE; 1024])?);
+    let frequencies = Frequencies::new(64, 10_000.0, Scaling::None)?;
+    measure(criterion, "rotary/forward", || {
+        let tensors = rotary::Rotate {
+            queries: Operand::InPlace(q.view_mut([2, 8, 4, 64])?),
+            keys: Some(Operand::InPlace(k.view_mut([2, 8, 1, 64])?)),
+            positions: Positions::From(0),
+        };
+        rotary::forward(device, tensors, &frequencies, Pairing::Half)
+    });
+    Ok(())
+}
+
 fn main() {
     if !require(&[]) {
         println!("launch: not measured, for there is no emulated driver");
@@ -259,7 +275,9 @@ fn main() {
     let criterion = Criterion::default().sample_size(20).warm_up_time(warm_up).measurement_time(measurement);
     let mut criterion = criterion.configure_from_args();
     let device = CudaDevice::new(0).expect("the emulated driver has a device");
-    for bench in [gelu_forward, gelu_backward, layer_norm_forward, layer_norm_backward, rms_norm_backward] {
+    for bench in
+        [gelu_forward, gelu_backward, layer_norm_forward, layer_norm_backward, rms_norm_backward, rotary_forward]
+    {
         bench(&mut criterion, &device).expect("buffers and views");
     }
     criterion.final_summary();

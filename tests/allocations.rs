@@ -14,6 +14,7 @@ use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
 use warpsmith::ops::cross_entropy::{self, Reduction};
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::rms_norm::{self, Casting};
+use warpsmith::ops::rotary::{self, Frequencies, Pairing, Scaling};
 use warpsmith::ops::{attention, layer_norm};
 use warpsmith::{Buffer, CudaDevice, DType, Device, EmulatedDevice, Error, Shape, Strides, TensorDesc, raw};
 
@@ -273,6 +274,25 @@ fn an_attention_plan_allocates_nothing() {
         };
         let (count, plan) = allocations(|| attention::plan_forward(&forward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "all {all}");
+    }
+}
+
+#[test]
+fn a_rotary_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let frequencies = Frequencies::new(64, 10_000.0, Scaling::None).expect("frequencies");
+    let tensor = |place: u64| TensorDesc::contiguous(place << 20, [2, 5, 4, 80], DType::Bf16);
+    let operand = |input, output| rotary::OperandDesc { input: tensor(input), output: tensor(output) };
+    for (output, keys) in [(1, None), (2, Some(operand(3, 4)))] {
+        let desc = rotary::RotateDesc {
+            queries: operand(1, output),
+            keys,
+            positions: rotary::PositionsDesc::Each(vector(5, 5, DType::I32)),
+            frequencies: &frequencies,
+            pairing: Pairing::Half,
+        };
+        let (count, plan) = allocations(|| rotary::plan(&desc, rotary::Direction::Forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "keys: {}", keys.is_some());
     }
 }
 

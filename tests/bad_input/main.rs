@@ -12,6 +12,7 @@ mod cross_entropy;
 mod gelu;
 mod layer_norm;
 mod rms_norm;
+mod rotary;
 
 use common::data::Rng;
 use common::guard::{Guarded, Place};

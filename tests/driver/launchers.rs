@@ -4,7 +4,7 @@ mod attention;
 mod losses;
 
 use half::bf16;
-use warpsmith::ops::{gelu, layer_norm, rms_norm};
+use warpsmith::ops::{gelu, layer_norm, rms_norm, rotary};
 use warpsmith::{Buffer as _, CudaDevice, DType, Device, Result};
 
 /// A launcher that can be called again and again.
@@ -33,6 +33,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend([rms_norm_forward(device)?, rms_norm_backward(device)?]);
     launchers.extend(attention::all(device)?);
     launchers.extend([losses::cross_entropy_in_place(device)?, losses::cross_entropy_with_all(device)?]);
+    launchers.extend([rotary_in_place(device)?, rotary_backward(device)?]);
     Ok(launchers)
 }
 
@@ -224,4 +225,33 @@ fn rms_norm_backward(device: &CudaDevice) -> Result<Launcher> {
         rms_norm::backward(&device, tensors, rms_norm::Casting::Llama)
     };
     Ok(Launcher { name: "rms_norm::backward", reads: 5, writes: 3, kernels: 2, call: Box::new(call) })
+}
+
+fn rotary_in_place(device: &CudaDevice) -> Result<Launcher> {
+    let (device, mut queries) = (device.clone(), ones(device, ROWS * WIDTH)?);
+    let frequencies = rotary::Frequencies::new(WIDTH, 10_000.0, rotary::Scaling::None)?;
+    let call = move || {
+        let queries = rotary::Operand::InPlace(queries.view_mut([1, ROWS, 1, WIDTH])?);
+        let tensors = rotary::Rotate { queries, keys: None, positions: rotary::Positions::From(0) };
+        rotary::forward(&device, tensors, &frequencies, rotary::Pairing::Half)
+    };
+    Ok(Launcher { name: "rotary::forward in place", reads: 0, writes: 1, kernels: 1, call: Box::new(call) })
+}
+
+fn rotary_backward(device: &CudaDevice) -> Result<Launcher> {
+    let (dq, dk, positions) =
+        (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?, device.upload(&[0_i64; ROWS])?);
+    let (mut dq_out, mut dk_out) = (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?);
+    let frequencies = rotary::Frequencies::new(WIDTH, 10_000.0, rotary::Scaling::None)?;
+    let device = device.clone();
+    let call = move || {
+        let shape = [1, ROWS, 1, WIDTH];
+        let tensors = rotary::Rotate {
+            queries: rotary::Operand::Into { input: dq.view(shape)?, output: dq_out.view_mut(shape)? },
+            keys: Some(rotary::Operand::Into { input: dk.view(shape)?, output: dk_out.view_mut(shape)? }),
+            positions: rotary::Positions::I64(positions.view([ROWS])?),
+        };
+        rotary::backward(&device, tensors, &frequencies, rotary::Pairing::Half)
+    };
+    Ok(Launcher { name: "rotary::backward", reads: 3, writes: 2, kernels: 1, call: Box::new(call) })
 }

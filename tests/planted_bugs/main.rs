@@ -21,6 +21,9 @@ mod layer_norm;
 #[path = "../rms_norm/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod rms_norm;
+#[path = "../rotary/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod rotary;
 
 mod problems;
 

@@ -6,10 +6,11 @@ mod losses;
 use half::{bf16, f16};
 use warpsmith::EmulatedDevice;
 use warpsmith::ops::gelu::Form;
+use warpsmith::ops::rotary::Pairing;
 
 use crate::common::data::Rng;
 use crate::common::guard::Place;
-use crate::{gelu, layer_norm, rms_norm};
+use crate::{gelu, layer_norm, rms_norm, rotary};
 
 /// Runs on a device and panics if anything is wrong.
 pub type Problem = Box<dyn Fn(&EmulatedDevice) + Sync>;
@@ -29,6 +30,9 @@ pub fn all() -> Vec<Problem> {
     rms_norm::<f16>(&mut all);
     rms_norm::<bf16>(&mut all);
     losses::add(&mut all);
+    rotary::<f32>(&mut all);
+    rotary::<f16>(&mut all);
+    rotary::<bf16>(&mut all);
     all
 }
 
@@ -96,9 +100,15 @@ fn layer_norm<T: layer_norm::Real>(all: &mut Vec<Problem>) {
     (bare.weight, bare.bias) = (None, None);
     (bare.wants_statistics, bare.wants_grad_weight, bare.wants_grad_bias) = (false, false, false);
     add(bare);
-    // Teams with several rows each, through all stages of their copies; groups that end at different turns.
+    // Teams with several rows each, through all stages of their copies; groups that end at different turns; all columns of a tile.
     add(layer_norm::Problem::new(320, 514 * lanes, 1).with_residual());
-    add(layer_norm::Problem::new(400, 130 * lanes + 1, 2));
+    add(layer_norm::Problem::new(400, 250 * lanes + 1, 2));
+    // Wider than registers with tensors that lie differently, and wider than the chip.
+    let mut apart = layer_norm::Problem::new(1, 3000 * lanes - 1, 6).with_residual();
+    apart.places.other = Place::matrix(1, 3000 * lanes - 1).shifted(1);
+    apart.places.sum = Place::matrix(1, 3000 * lanes - 1).shifted(2);
+    add(apart);
+    add(layer_norm::Problem::new(1, 65_533, 7).with_residual().placed(Place::matrix(1, 65_533).shifted(1)));
     // The same with only one tensor off the boundary: sums of columns go by vectors, rows do not.
     let mut apart = layer_norm::Problem::new(400, 130 * lanes, 3);
     apart.places.output = Place::matrix(400, 130 * lanes).shifted(1);
@@ -125,10 +135,40 @@ fn rms_norm<T: rms_norm::Real>(all: &mut Vec<Problem>) {
     }
     let bare = rms_norm::Problem::new(4, 40 * lanes, 4);
     add(rms_norm::Problem { weight: None, wants_rstd: false, wants_grad_weight: false, ..bare });
-    // Teams with several rows each, through all stages of their copies; groups that end at different turns.
+    // Teams with several rows each, through all stages of their copies; groups that end at different turns; all columns of a tile.
     add(rms_norm::Problem::new(500, 514 * lanes, 1).with_residual());
-    add(rms_norm::Problem::new(400, 130 * lanes + 1, 2));
+    add(rms_norm::Problem::new(1700, 128 * lanes, 3));
+    add(rms_norm::Problem::new(400, 250 * lanes + 1, 2));
+    // Wider than registers with tensors that lie differently, and wider than the chip.
+    let apart = rms_norm::Problem::new(1, 3000 * lanes - 1, 6).with_residual();
+    let [other, sum] = [1, 2].map(|shift| Place::matrix(1, 3000 * lanes - 1).shifted(shift));
+    add(rms_norm::Problem { places: rms_norm::Places { other, sum, ..apart.places }, ..apart });
+    add(rms_norm::Problem::new(1, 65_533, 7).with_residual().placed(Place::matrix(1, 65_533).shifted(1)));
     let apart = rms_norm::Problem::new(400, 130 * lanes, 3);
     let output = Place::matrix(400, 130 * lanes).shifted(1);
     add(rms_norm::Problem { places: rms_norm::Places { output, ..apart.places }, ..apart });
+}
+
+fn rotary<T: rotary::Real>(all: &mut Vec<Problem>) {
+    let mut add = |problem: rotary::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
+    for pairing in Pairing::ALL {
+        // Whole vectors, single pairs, more pairs than lanes; all elements and a part; several warps for a token, and one for each.
+        for (sizes, head_dim, rotated) in [
+            ([2, 3, 9, 5], 64, 64),
+            ([2, 3, 5, 1], 48, 32),
+            ([1, 5, 3, 0], 11, 6),
+            ([1, 2, 2, 1], 140, 128),
+            ([2, 900, 9, 2], 16, 16),
+            ([1, 1800, 20, 3], 6, 4),
+        ] {
+            add(rotary::Problem::new(sizes, head_dim, pairing).rotating(rotated));
+        }
+        let layout = rotary::Layout { gap: 16, input_shift: 0, output_shift: 8, heads_first: true, in_place: false };
+        let scaled = rotary::Problem::new([3, 4, 5, 2], 32, pairing);
+        let scaled = rotary::Problem { layout, factor: 1.5, ..scaled };
+        add(scaled.clone().at(rotary::Given::Narrow, |place| 3 - 1000 * place as i64));
+        let layout = rotary::Layout { gap: 1, input_shift: 1, in_place: true, ..layout };
+        let large = |token: usize| ((token as i64) << 34) + 77;
+        add(rotary::Problem { layout, ..scaled }.at(rotary::Given::Wide, large));
+    }
 }

@@ -187,6 +187,11 @@ impl<T: Real> Problem<T> {
         let oracle = reference::forward(&wide_x, weight.as_deref(), offset, width, epsilon);
         let naive = self.naive(&x);
         self.judge(name, "output", width, &written.output, &oracle.output, &naive.output);
+        // The rule grants as much as a rounding too many or too few. But naive rounds where the casting says, so in 16 bits it has the same
+        // bits but for a few that f32 rounds to the neighbour.
+        let unlike = written.output.iter().zip(&naive.output).filter(|(a, b)| a.to_f64() != b.to_f64()).count();
+        let few = if size_of::<T>() == 2 { 2 + written.output.len() / 50 } else { written.output.len() };
+        assert!(unlike <= few, "{name}: {:?} of {} has {unlike} bits wrong", self.casting, T::DTYPE);
         if self.residual.is_some() {
             assert_bits_equal(&format!("{name}: sum"), width, &written.sum, &x);
         }

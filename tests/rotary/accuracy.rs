@@ -1,7 +1,7 @@
 //! Positions where angles in f32 have no digit left, every part of a turn, NaN and infinities.
 
-use warpsmith::ops::rotary::Pairing;
 use warpsmith::Device;
+use warpsmith::ops::rotary::Pairing;
 
 use crate::common::compare::assert_bits_equal;
 use crate::common::devices::{Body, on_one_model};
