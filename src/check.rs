@@ -71,23 +71,6 @@ impl<'a> Arg<'a> {
         if self.tensor.shape == expected { Ok(self) } else { Err(self.shape_error(format!("{expected:?}"))) }
     }
 
-    /// The number of dimensions is as it should be.
-    pub(crate) fn rank(self, rank: usize) -> Result<Self> {
-        if self.tensor.shape.len() == rank { Ok(self) } else { Err(self.shape_error(format!("{rank} dimensions"))) }
-    }
-
-    /// Offsets in bytes that 64 bits hold, whatever the signs of the strides.
-    pub(crate) fn reachable(self) -> Result<Self> {
-        let limit = i64::MAX / self.tensor.dtype.size() as i64;
-        let reach: i128 = dims_of(self.tensor).iter().map(|(stride, n)| stride * (n - 1)).sum();
-        let elements = reach / self.tensor.dtype.size() as i128;
-        if elements < i128::from(limit) {
-            return Ok(self);
-        }
-        let got = u64::try_from(elements).unwrap_or(u64::MAX);
-        Err(self.range("the distance from the first element to the last", limit as u64, got))
-    }
-
     /// No gaps at all, last dimension innermost.
     pub(crate) fn contiguous(self) -> Result<Self> {
         let TensorDesc { shape, strides, .. } = self.tensor;
