@@ -61,6 +61,19 @@ __device__ __forceinline__ void unpack_all(const uint4 (&vectors)[Held<T>::VECTO
     }
 }
 
+template <typename T>
+__device__ __forceinline__ void pack_all(const float (&values)[PER_THREAD], uint4 (&vectors)[Held<T>::VECTORS]) {
+#pragma unroll
+    for (int v = 0; v < Held<T>::VECTORS; ++v) {
+        float part[LANES<T>];
+#pragma unroll
+        for (int e = 0; e < LANES<T>; ++e) {
+            part[e] = values[v * LANES<T> + e];
+        }
+        vectors[v] = pack<T>(part);
+    }
+}
+
 /// The new moments of one element.
 template <int BYTE>
 __device__ __forceinline__ void advance(const Codes& codes, const Scalars& scalars, float kept1, float kept2, float gradient,
@@ -89,25 +102,10 @@ __device__ __forceinline__ Moments new_moments(const Codes& codes, const Scalars
     return m;
 }
 
-/// T(T(p + step_size * s1 / (sqrt(s2) + epsilon)) * keep), not yet rounded for the second time.
-template <typename T>
-__device__ __forceinline__ float new_parameter(const Scalars& scalars, float p, float first, float second) {
+/// p + step_size * s1 / (sqrt(s2) + epsilon).
+__device__ __forceinline__ float moved(const Scalars& scalars, float p, float first, float second) {
     const float denominator = __fadd_rn(__fsqrt_rn(second), scalars.epsilon);
-    const float moved = __fmaf_rn(scalars.step_size, __fdiv_rn(first, denominator), p);
-    return __fmul_rn(round_to<T>(moved), scalars.keep);
-}
-
-template <typename T>
-__device__ __forceinline__ void set_parameters(Held<T>& held, const float (&values)[PER_THREAD]) {
-#pragma unroll
-    for (int v = 0; v < Held<T>::VECTORS; ++v) {
-        float part[LANES<T>];
-#pragma unroll
-        for (int e = 0; e < LANES<T>; ++e) {
-            part[e] = values[v * LANES<T> + e];
-        }
-        held.parameter[v] = pack<T>(part);
-    }
+    return __fmaf_rn(scalars.step_size, __fdiv_rn(first, denominator), p);
 }
 
 /// Blocks whose gradients are finite and whose moments are neither all zero nor beyond the range: all but a few.
@@ -120,11 +118,18 @@ __device__ __forceinline__ void finish(const Codes& codes, const Scalars& scalar
     uint32_t q1[PER_THREAD], q2[PER_THREAD];
 #pragma unroll
     for (int e = 0; e < PER_THREAD; ++e) {
-        parameters[e] = new_parameter<T>(scalars, parameters[e], m.first[e], m.second[e]);
+        parameters[e] = moved(scalars, parameters[e], m.first[e], m.second[e]);
         q1[e] = codes.signed_code(__fmul_rn(m.first[e], inverse1));
         q2[e] = codes.unsigned_code(__fmul_rn(m.second[e], inverse2));
     }
-    set_parameters<T>(held, parameters);
+    // Rounded to T before they decay, and two at a time.
+    pack_all<T>(parameters, held.parameter);
+    unpack_all<T>(held.parameter, parameters);
+#pragma unroll
+    for (int e = 0; e < PER_THREAD; ++e) {
+        parameters[e] = __fmul_rn(parameters[e], scalars.keep);
+    }
+    pack_all<T>(parameters, held.parameter);
 #pragma unroll
     for (int w = 0; w < 2; ++w) {
         held.codes1[w] = gather_bytes<3>(q1[4 * w], q1[4 * w + 1], q1[4 * w + 2], q1[4 * w + 3]);
@@ -154,7 +159,6 @@ __device__ __forceinline__ Largest finish_any(const Codes& codes, const Scalars&
     float largest2 = 0.0f;
     float parameters[PER_THREAD];
     unpack_all<T>(held.parameter, parameters);
-    float kept[PER_THREAD];
 #pragma unroll
     for (int e = 0; e < PER_THREAD; ++e) {
         const bool finite = fabsf(gradients[e]) < __uint_as_float(INFINITE);
@@ -163,9 +167,10 @@ __device__ __forceinline__ Largest finish_any(const Codes& codes, const Scalars&
         // These two pass NaN by.
         largest1 = fmaxf(largest1, fabsf(m.first[e]));
         largest2 = fmaxf(largest2, m.second[e]);
-        kept[e] = finite ? new_parameter<T>(scalars, parameters[e], m.first[e], m.second[e]) : parameters[e];
+        const float p = round_to<T>(moved(scalars, parameters[e], m.first[e], m.second[e]));
+        parameters[e] = finite ? __fmul_rn(p, scalars.keep) : parameters[e];
     }
-    set_parameters<T>(held, kept);
+    pack_all<T>(parameters, held.parameter);
     const Largest largest = {ptx::warp_max(__float_as_uint(largest1)), ptx::warp_max(__float_as_uint(largest2))};
     const float inverse1 = __fdiv_rn(1.0f, __uint_as_float(largest.first));
     const float inverse2 = __fdiv_rn(1.0f, __uint_as_float(largest.second));

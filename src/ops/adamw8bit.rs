@@ -146,7 +146,7 @@ pub struct Tensors<'a, D: Device, T: Float> {
 }
 
 /// The scalars of a step: one f32 each, read when the step runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Scalars<'a, D: Device> {
     /// The learning rate.
     pub learning_rate: View<'a, D, f32>,
@@ -155,6 +155,14 @@ pub struct Scalars<'a, D: Device> {
     /// Not 0 where the step is to change nothing, neither parameters nor states nor the step count.
     pub found_inf: Option<View<'a, D, f32>>,
 }
+
+impl<D: Device> Clone for Scalars<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: Device> Copy for Scalars<'_, D> {}
 
 /// The optimizer of one list of parameters. See the [module](self) for everything else.
 pub struct AdamW8bit<D: Device> {

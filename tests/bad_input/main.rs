@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod adamw8bit;
 mod attention;
 mod cross_entropy;
 mod gelu;
