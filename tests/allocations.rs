@@ -11,6 +11,7 @@ use scale::{ONE_BLOCK, PTX, SCALE, ScaleParams, scale};
 use warpsmith::cudarc::driver::{CudaSlice, DevicePtr};
 use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
+use warpsmith::ops::adamw8bit::{self, AdamW8bit, ParameterDesc, Scalars, ScalarsDesc, Tensors};
 use warpsmith::ops::cross_entropy::{self, Reduction};
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::rms_norm::{self, Casting};
@@ -275,6 +276,59 @@ fn an_attention_plan_allocates_nothing() {
         let (count, plan) = allocations(|| attention::plan_forward(&forward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "all {all}");
     }
+/// The plan of a list is made once; that of a step allocates nothing.
+#[test]
+fn a_step_of_a_planned_list_allocates_nothing() -> warpsmith::Result<()> {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let parameters = [1, 2, 3].map(|place| ParameterDesc {
+        parameter: matrix(8 * place, 100),
+        gradient: matrix(8 * place + 1, 100),
+        state1: vector(8 * place + 2, 800, DType::U8),
+        state2: vector(8 * place + 3, 800, DType::U8),
+        absmax1: vector(8 * place + 4, 4, DType::F32),
+        absmax2: vector(8 * place + 5, 4, DType::F32),
+        weight_decay: 0.1,
+    });
+    let desc = adamw8bit::Desc {
+        parameters: &parameters,
+        table: vector(1, adamw8bit::table(&parameters)?.len(), DType::U8),
+        progress: vector(2, adamw8bit::progress_bytes(), DType::U8),
+        options: adamw8bit::Options::default(),
+    };
+    let plan = adamw8bit::plan(&desc, device.caps())?;
+    let scalar = |place| vector(place, 1, DType::F32);
+    for all in [false, true] {
+        let (gradient_scale, found_inf) = (all.then(|| scalar(4)), all.then(|| scalar(5)));
+        let scalars = ScalarsDesc { learning_rate: scalar(3), gradient_scale, found_inf };
+        let (count, step) = allocations(|| plan.step(&scalars));
+        assert_eq!((count, step.err()), (0, None), "all {all}");
+    }
+    Ok(())
+}
+
+/// An optimizer's step over more tensors than one operation takes otherwise.
+#[test]
+fn a_step_of_a_long_list_on_a_gpu_allocates_nothing() -> warpsmith::Result<()> {
+    let Some(device) = cuda() else { return Ok(()) };
+    let mut weights: Vec<_> = (0..40).map(|_| device.upload(&[1.0_f32; 300])).collect::<Result<_, _>>()?;
+    let (gradient, learning_rate) = (device.upload(&[1.0_f32; 300])?, device.upload(&[0.1_f32])?);
+    let views = weights
+        .iter_mut()
+        .map(|weight| Ok(Tensors { parameter: weight.view_mut([300])?, gradient: gradient.view([300])? }));
+    let mut tensors = views.collect::<warpsmith::Result<Vec<_>>>()?;
+    let mut optimizer = AdamW8bit::new(&device, &mut tensors, &[0.0; 40], Default::default())?;
+    let scalars = Scalars { learning_rate: learning_rate.view([1])?, gradient_scale: None, found_inf: None };
+    let mut run = || allocations(|| optimizer.step(&device, &mut tensors, scalars));
+    // The first time loads the kernels.
+    let (count, result) = run();
+    result?;
+    assert!(count > 0);
+    for _ in 0..3 {
+        let (count, result) = run();
+        result?;
+        assert_eq!(count, 0);
+    }
+    Ok(())
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ptx_emulator_driver_harness::{emulated, record};
 use warpsmith::cudarc::driver::CudaStream;
 use warpsmith::cudarc::driver::sys::{CUgraphInstantiate_flags as Flags, CUstreamCaptureMode as Mode};
+use warpsmith::ops::adamw8bit::{AdamW8bit, Options, Scalars, Tensors};
 use warpsmith::ops::gelu;
 use warpsmith::{Buffer, CudaDevice, Device, Error};
 
@@ -64,6 +65,44 @@ fn a_replay_reads_what_has_changed() {
                 assert!((y - expected).abs() < 1e-6, "gelu({value}) = {y}");
             }
         }
+    });
+}
+
+/// A replayed step of an optimizer counts on, and reads the learning rate that is there then: the same bits as steps that are queued.
+#[test]
+fn a_replayed_step_counts_on() {
+    emulated("graphs::a_replayed_step_counts_on", &[], || {
+        let device = untracked();
+        let rates = [0.1_f32, 0.05, 0.2, 0.01];
+        let gradient = device.upload(&[0.5_f32; 300]).unwrap();
+        let run = |captured: bool| {
+            let mut weight = device.upload(&[1.0_f32; 300]).unwrap();
+            let mut rate = device.upload(&rates[..1]).unwrap();
+            let tensors =
+                &mut [Tensors { parameter: weight.view_mut([300]).unwrap(), gradient: gradient.view([300]).unwrap() }];
+            let mut optimizer = AdamW8bit::new(&device, tensors, &[0.1], Options::default()).unwrap();
+            optimizer.preload(&device).unwrap();
+            let mut step = |rate: &<CudaDevice as Device>::Buffer<f32>| {
+                let scalars = Scalars { learning_rate: rate.view([1]).unwrap(), gradient_scale: None, found_inf: None };
+                optimizer.step(&device, tensors, scalars).unwrap();
+            };
+            let graph = captured.then(|| {
+                begin(device.stream());
+                step(&rate);
+                device.stream().end_capture(Flags(0)).unwrap().unwrap()
+            });
+            for value in rates {
+                device.stream().memcpy_htod(&[value], &mut rate).unwrap();
+                match &graph {
+                    Some(graph) => graph.launch().unwrap(),
+                    None => step(&rate),
+                }
+            }
+            let checkpoint = optimizer.checkpoint(&device).unwrap();
+            assert_eq!(checkpoint.steps, 4);
+            (device.download(&weight).unwrap(), checkpoint)
+        };
+        assert!(run(true) == run(false));
     });
 }
 

@@ -2,6 +2,7 @@
 
 mod attention;
 mod losses;
+mod optimizers;
 
 use half::bf16;
 use warpsmith::ops::{gelu, layer_norm, rms_norm, rotary};
@@ -34,6 +35,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend(attention::all(device)?);
     launchers.extend([losses::cross_entropy_in_place(device)?, losses::cross_entropy_with_all(device)?]);
     launchers.extend([rotary_in_place(device)?, rotary_backward(device)?]);
+    launchers.push(optimizers::adamw8bit(device)?);
     Ok(launchers)
 }
 

@@ -7,6 +7,9 @@
 //!
 //! `WARPSMITH_PLANTED_BUGS=n` draws n sites instead of the default, `all` takes every one; `WARPSMITH_PLANTED_BUGS_SEED` draws others.
 
+#[path = "../adamw8bit/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod adamw8bit;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../cross_entropy/problem.rs"]

@@ -2,6 +2,7 @@
 //! part of every kernel.
 
 mod losses;
+mod optimizers;
 
 use half::{bf16, f16};
 use warpsmith::EmulatedDevice;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Problem> {
     rotary::<f32>(&mut all);
     rotary::<f16>(&mut all);
     rotary::<bf16>(&mut all);
+    optimizers::add(&mut all);
     all
 }
 
