@@ -181,7 +181,7 @@ impl<D: Device> Default for Room<D> {
 /// The allocation of a vector of guards, for guards of another lifetime: collecting in place keeps it.
 fn emptied<'b, D: Device>(mut guards: Vec<D::Guard<'_>>) -> Vec<D::Guard<'b>> {
     guards.clear();
-    guards.into_iter().filter_map(|_| None).collect()
+    guards.into_iter().map_while(|_| None).collect()
 }
 
 impl<'a, D: Device> Args<'a, D> {

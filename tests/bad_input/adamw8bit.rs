@@ -220,11 +220,13 @@ fn parameters_that_share_memory_are_refused() {
     assert!(plan(&desc, device.caps()).is_ok());
 }
 
+type OutOfRange = (&'static str, fn(&mut Spoilt));
+
 #[test]
 fn options_out_of_their_range_are_refused() {
     let device = device();
     let list = List::new(&device);
-    let spoil: [(&str, fn(&mut Spoilt)); 8] = [
+    let cases: &[OutOfRange] = &[
         ("beta1 1", |d| d.options.beta1 = 1.0),
         ("beta1 -0.5", |d| d.options.beta1 = -0.5),
         ("beta2 NaN", |d| d.options.beta2 = f32::NAN),
@@ -234,11 +236,11 @@ fn options_out_of_their_range_are_refused() {
         ("an empty list", |d| d.parameters.clear()),
         ("element type u8", |d| d.parameters[0].parameter.dtype = DType::U8),
     ];
-    for (expected, spoil) in spoil {
+    for (expected, spoil) in cases {
         let mut spoilt = list.desc();
         spoil(&mut spoilt);
         let error = run(&device, &spoilt).unwrap_err();
-        assert!(error.to_string().contains(expected), "{expected}: {error}");
+        assert!(error.to_string().contains(*expected), "{expected}: {error}");
     }
 }
 

@@ -25,6 +25,8 @@ pub fn text() -> Outcome<String> {
         .allowlist_file(".*_params\\.h")
         .use_core()
         .derive_default(true)
+        // Rust has no default for long arrays, and these are never empty.
+        .no_default(".*Tables")
         .derive_partialeq(true)
         .prepend_enum_name(false)
         .disable_header_comment()
