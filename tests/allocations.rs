@@ -276,6 +276,8 @@ fn an_attention_plan_allocates_nothing() {
         let (count, plan) = allocations(|| attention::plan_forward(&forward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "all {all}");
     }
+}
+
 /// The plan of a list is made once; that of a step allocates nothing.
 #[test]
 fn a_step_of_a_planned_list_allocates_nothing() -> warpsmith::Result<()> {

@@ -60,7 +60,7 @@ fn arithmetic_is_laid_down() {
     let text = kernels.iter().find(|kernel| kernel.image == "adamw8bit_step").expect("the kernels are loaded").ptx;
     let instructions = text.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with('.'));
     let opcodes: Vec<&str> = instructions
-        .map(|line| line.trim_start_matches(|c| c == '@' || c == '!').split_whitespace())
+        .map(|line| line.trim_start_matches(['@', '!']).split_whitespace())
         .filter_map(|mut words| {
             let first = words.next()?;
             if first.starts_with("%p") { words.next() } else { Some(first) }
