@@ -232,16 +232,14 @@ pub const ATTENTION_FWD_KEYS: u32 = 64;
 pub const ATTENTION_FWD_COMPACT_KEYS: u32 = 32;
 /// Keys of a block of `attention_bwd_T`.
 pub const ATTENTION_BWD_KEYS: u32 = 128;
-/// lse_log2 and delta of a head have room for a multiple of so many queries.
-pub const ATTENTION_BWD_PADDING: u32 = 64;
 /// Threads of a block of `attention_bwd_prepare_T`.
 pub const ATTENTION_BWD_PREPARE_THREADS: u32 = 256;
 /// Bytes of dynamic shared memory of `attention_bwd_T_64`.
-pub const ATTENTION_BWD_SHARED_64: u32 = 57984;
+pub const ATTENTION_BWD_SHARED_64: u32 = 58240;
 /// Of `attention_bwd_T_128`.
-pub const ATTENTION_BWD_SHARED_128: u32 = 148608;
+pub const ATTENTION_BWD_SHARED_128: u32 = 149120;
 /// Of `attention_bwd_T_128_compact`.
-pub const ATTENTION_BWD_SHARED_128_COMPACT: u32 = 98944;
+pub const ATTENTION_BWD_SHARED_128_COMPACT: u32 = 99200;
 /// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, PartialEq)]
@@ -330,13 +328,11 @@ pub struct AttentionBwdParams {
     pub grad_v: AttentionTensor,
     /// [batch, heads, queries] f32, read: as the forward wrote it.
     pub lse: u64,
-    /// [batch, heads, padded queries] f32, workspace: lse * log2(e), or +infinity.
-    pub lse_log2: u64,
-    /// [batch, heads, padded queries] f32, workspace: the sum over D of grad_o * o.
-    pub delta: u64,
-    /// [batch, heads, blocks of queries, queries of a block, D] f32, workspace: sums of grad_q, in the order of registers.
+    /// [batch, heads, query_blocks, 3, block_queries] f32, workspace: lse * log2(e), or +infinity; then -delta, that is minus the sum over\n D of grad_o * o, two queries and the same two again.
+    pub statistics: u64,
+    /// [batch, heads, query_blocks, block_queries, D] f32, workspace: sums of grad_q, in the order of registers.
     pub grad_q_sums: u64,
-    /// [1 + batch * heads * turns_of_head] u32, workspace: the next key block to be taken, and how many have added to each part.
+    /// [1 + batch * heads * query_blocks * warps] u32, workspace: the next key block to be taken, and how many have added to each part.
     pub turns: u64,
     /// Entries of the batch.
     pub batch: u32,
@@ -348,8 +344,12 @@ pub struct AttentionBwdParams {
     pub heads: u32,
     /// Query heads that share a key-value head.
     pub group: u32,
-    /// Blocks of queries times warps of a block.
-    pub turns_of_head: u32,
+    /// Blocks of queries of a head.
+    pub query_blocks: u32,
+    /// Queries of such a block, which the main kernel takes in one step: a power of two.
+    pub block_queries: u32,
+    /// Warps of a block of the main kernel.
+    pub warps: u32,
     /// Query i attends to keys below i + diagonal, as far as there are keys.
     pub diagonal: i32,
     /// Softmax scale.
@@ -372,18 +372,21 @@ const _: () = {
     ["Offset of field: AttentionBwdParams::grad_k"][::core::mem::offset_of!(AttentionBwdParams, grad_k) - 192usize];
     ["Offset of field: AttentionBwdParams::grad_v"][::core::mem::offset_of!(AttentionBwdParams, grad_v) - 224usize];
     ["Offset of field: AttentionBwdParams::lse"][::core::mem::offset_of!(AttentionBwdParams, lse) - 256usize];
-    ["Offset of field: AttentionBwdParams::lse_log2"][::core::mem::offset_of!(AttentionBwdParams, lse_log2) - 264usize];
-    ["Offset of field: AttentionBwdParams::delta"][::core::mem::offset_of!(AttentionBwdParams, delta) - 272usize];
+    ["Offset of field: AttentionBwdParams::statistics"]
+        [::core::mem::offset_of!(AttentionBwdParams, statistics) - 264usize];
     ["Offset of field: AttentionBwdParams::grad_q_sums"]
-        [::core::mem::offset_of!(AttentionBwdParams, grad_q_sums) - 280usize];
-    ["Offset of field: AttentionBwdParams::turns"][::core::mem::offset_of!(AttentionBwdParams, turns) - 288usize];
-    ["Offset of field: AttentionBwdParams::batch"][::core::mem::offset_of!(AttentionBwdParams, batch) - 296usize];
-    ["Offset of field: AttentionBwdParams::queries"][::core::mem::offset_of!(AttentionBwdParams, queries) - 300usize];
-    ["Offset of field: AttentionBwdParams::keys"][::core::mem::offset_of!(AttentionBwdParams, keys) - 304usize];
-    ["Offset of field: AttentionBwdParams::heads"][::core::mem::offset_of!(AttentionBwdParams, heads) - 308usize];
-    ["Offset of field: AttentionBwdParams::group"][::core::mem::offset_of!(AttentionBwdParams, group) - 312usize];
-    ["Offset of field: AttentionBwdParams::turns_of_head"]
-        [::core::mem::offset_of!(AttentionBwdParams, turns_of_head) - 316usize];
+        [::core::mem::offset_of!(AttentionBwdParams, grad_q_sums) - 272usize];
+    ["Offset of field: AttentionBwdParams::turns"][::core::mem::offset_of!(AttentionBwdParams, turns) - 280usize];
+    ["Offset of field: AttentionBwdParams::batch"][::core::mem::offset_of!(AttentionBwdParams, batch) - 288usize];
+    ["Offset of field: AttentionBwdParams::queries"][::core::mem::offset_of!(AttentionBwdParams, queries) - 292usize];
+    ["Offset of field: AttentionBwdParams::keys"][::core::mem::offset_of!(AttentionBwdParams, keys) - 296usize];
+    ["Offset of field: AttentionBwdParams::heads"][::core::mem::offset_of!(AttentionBwdParams, heads) - 300usize];
+    ["Offset of field: AttentionBwdParams::group"][::core::mem::offset_of!(AttentionBwdParams, group) - 304usize];
+    ["Offset of field: AttentionBwdParams::query_blocks"]
+        [::core::mem::offset_of!(AttentionBwdParams, query_blocks) - 308usize];
+    ["Offset of field: AttentionBwdParams::block_queries"]
+        [::core::mem::offset_of!(AttentionBwdParams, block_queries) - 312usize];
+    ["Offset of field: AttentionBwdParams::warps"][::core::mem::offset_of!(AttentionBwdParams, warps) - 316usize];
     ["Offset of field: AttentionBwdParams::diagonal"][::core::mem::offset_of!(AttentionBwdParams, diagonal) - 320usize];
     ["Offset of field: AttentionBwdParams::scale"][::core::mem::offset_of!(AttentionBwdParams, scale) - 324usize];
     ["Offset of field: AttentionBwdParams::scale_log2"]
@@ -1357,7 +1360,8 @@ const _: () = assert!(
             + size_of::<u64>()
             + size_of::<u64>()
             + size_of::<u64>()
-            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<u32>()

@@ -16,11 +16,15 @@
 // the last writes grad_q. Blocks that start one after another work on different heads, so turns are rarely waited for.
 //
 // Traffic: K, V once, dK, dV once; Q and dO once for each key block (from L2 as a rule); the sums of dQ read and written once for each.
+#include <limits.h>
+#include <stddef.h>
+
 #include "attention/bwd.cuh"
 #include "attention/tile.cuh"
 #include "attention/turns.cuh"
 #include "common/reduce.cuh"
 #include "common/vec.cuh"
+#include "ptx/opaque.cuh"
 #include "ptx/special.cuh"
 
 namespace warpsmith {
@@ -42,7 +46,6 @@ struct Shape {
     static constexpr int GRAD_Q_TILES = M / 16 / (WARPS / COLUMN_GROUPS);
     static constexpr int GRAD_Q_FRAGMENTS = GRAD_Q_TILES * 4;
     static_assert(N == ATTENTION_BWD_KEYS, "the launcher counts blocks of so many keys");
-    static_assert(ATTENTION_BWD_PADDING % M == 0, "a step reads its statistics without looking for their end");
     static_assert(GRAD_Q_TILES * 16 * (WARPS / COLUMN_GROUPS) == M, "the warps share dQ out evenly");
 };
 
@@ -59,6 +62,21 @@ struct alignas(128) GradScores {
     }
 };
 
+/// What a step has to know of its M queries.
+template <int M>
+struct alignas(128) Statistics {
+    float lse_log2[M];
+    float4 minus_delta[M / 2];  // of two queries, and again: as an accumulator of dP begins
+};
+
+/// What a block has taken.
+struct Work {
+    int key_block;
+    int batch;
+    int kv_head;
+    int head;  // the first of its group
+};
+
 template <typename S>
 struct Smem {
     Tile<S::N, S::D> k;  // at the end, dK
@@ -66,8 +84,8 @@ struct Smem {
     Tile<S::M, S::D> q[2];
     Tile<S::M, S::D> grad_o[S::GRAD_O_STAGES];
     GradScores<S::N, S::M> grad_scores;
-    float statistics[2][2][S::M];  // lse * log2(e), then delta
-    uint32_t ticket;               // which key block of which head this block has taken
+    Statistics<S::M> statistics[2];
+    Work work;
 };
 
 /// An accumulator of TILES * 16 keys by M queries.
@@ -79,28 +97,48 @@ using ScoreOperands = uint32_t[S::KEY_TILES][S::M / 16][4];
 /// An accumulator of this warp's keys by D.
 template <typename S>
 using KeyGradients = float[S::KEY_TILES][S::D / 8][4];
+/// Whether all rows of a tile exist, as a type.
+template <bool VALUE>
+struct Bool {
+    static constexpr bool value = VALUE;
+};
+using True = Bool<true>;
+using False = Bool<false>;
 /// A warp's part of dQ of a step: 16 queries by 8 columns each.
 template <typename S>
 using QueryGradients = float[S::GRAD_Q_TILES][4][4];
 
-/// C (this warp's keys by M queries) = A (keys by D, this warp's rows) * B^T (M queries by D).
-template <typename T, typename S>
-__device__ __forceinline__ void multiply_by_queries(uint32_t a_start, uint32_t b_start, Scores<S>& c) {
+/// Accumulators of scores, a warp's keys by M queries, += A (keys by D) * B^T (M queries by D). `begin(query)` gives the accumulators of eight
+/// queries to begin with.
+template <typename T, typename S, typename Begin>
+__device__ __forceinline__ void multiply_by_queries(uint32_t a_start, int a_tile, uint32_t b_start, int b_tile, Scores<S>& c, Begin begin) {
 #pragma unroll
     for (int d = 0; d < S::D; d += 16) {
         uint32_t a[S::KEY_TILES][4];
 #pragma unroll
         for (int tile = 0; tile < S::KEY_TILES; ++tile) {
-            ptx::ldmatrix_x4(a[tile], block_address(a_start, tile * 16, d, 2 * S::D));
+            ptx::ldmatrix_x4(a[tile], block_address(a_start, tile * 16, d, 2 * S::D) + a_tile);
         }
 #pragma unroll
         for (int query = 0; query < S::M; query += 16) {
             uint32_t b[4];
-            ptx::ldmatrix_x4(b, block_address(b_start, query, d, 2 * S::D));
+            ptx::ldmatrix_x4(b, block_address(b_start, query, d, 2 * S::D) + b_tile);
 #pragma unroll
-            for (int tile = 0; tile < S::KEY_TILES; ++tile) {
-                mma<T>(c[tile][query / 8], a[tile], b[0], b[2]);
-                mma<T>(c[tile][query / 8 + 1], a[tile], b[1], b[3]);
+            for (int half = 0; half < 2; ++half) {
+                const int eight = query / 8 + half;
+                if (d == 0) {
+                    float first[4];
+                    begin(eight, first);
+#pragma unroll
+                    for (int tile = 0; tile < S::KEY_TILES; ++tile) {
+                        mma<T>(c[tile][eight], a[tile], b[2 * half], b[2 * half + 1], first);
+                    }
+                } else {
+#pragma unroll
+                    for (int tile = 0; tile < S::KEY_TILES; ++tile) {
+                        mma<T>(c[tile][eight], a[tile], b[2 * half], b[2 * half + 1]);
+                    }
+                }
             }
         }
     }
@@ -108,13 +146,13 @@ __device__ __forceinline__ void multiply_by_queries(uint32_t a_start, uint32_t b
 
 /// C (this warp's keys by D) += A (keys by M queries, from registers) * B (M queries by D).
 template <typename T, typename S>
-__device__ __forceinline__ void add_over_queries(const ScoreOperands<S>& a, uint32_t b_start, KeyGradients<S>& c) {
+__device__ __forceinline__ void add_over_queries(const ScoreOperands<S>& a, uint32_t b_start, int b_tile, KeyGradients<S>& c) {
 #pragma unroll
     for (int query = 0; query < S::M; query += 16) {
 #pragma unroll
         for (int d = 0; d < S::D; d += 16) {
             uint32_t b[4];
-            ptx::ldmatrix_x4_trans(b, block_address(b_start, query, d, 2 * S::D));
+            ptx::ldmatrix_x4_trans(b, block_address(b_start, query, d, 2 * S::D) + b_tile);
 #pragma unroll
             for (int tile = 0; tile < S::KEY_TILES; ++tile) {
                 mma<T>(c[tile][d / 8], a[tile][query / 16], b[0], b[1]);
@@ -148,15 +186,13 @@ __device__ __forceinline__ void add_over_keys(uint32_t a_start, uint32_t b_start
     }
 }
 
-/// From scores S to P and from dP to dS, both rounded, with the statistics of the step's queries.
+/// From scores S to P and from dP - delta to dS, both rounded.
 template <typename T, typename S>
-__device__ __forceinline__ void softmax_gradient(const Scores<S>& scores, const Scores<S>& grad_p, const float (&statistics)[2][S::M],
+__device__ __forceinline__ void softmax_gradient(const Scores<S>& scores, const Scores<S>& grad_p, const Statistics<S::M>& statistics,
                                                  float scale_log2, ScoreOperands<S>& p, ScoreOperands<S>& grad_scores) {
 #pragma unroll
     for (int query = 0; query < S::QUERY_TILES; ++query) {
-        const int column = query * 8 + threadIdx.x % 4 * 2;
-        const float2 lse = *reinterpret_cast<const float2*>(&statistics[0][column]);
-        const float2 delta = *reinterpret_cast<const float2*>(&statistics[1][column]);
+        const float2 lse = *reinterpret_cast<const float2*>(&statistics.lse_log2[query * 8 + threadIdx.x % 4 * 2]);
 #pragma unroll
         for (int tile = 0; tile < S::KEY_TILES; ++tile) {
 #pragma unroll
@@ -166,25 +202,22 @@ __device__ __forceinline__ void softmax_gradient(const Scores<S>& scores, const 
                 const float p_x = ptx::ex2_approx(__fmaf_rn(s[2 * half], scale_log2, -lse.x));
                 const float p_y = ptx::ex2_approx(__fmaf_rn(s[2 * half + 1], scale_log2, -lse.y));
                 p[tile][query / 2][query % 2 * 2 + half] = pack_pair<T>(p_x, p_y);
-                grad_scores[tile][query / 2][query % 2 * 2 + half] =
-                    pack_pair<T>(p_x * (dp[2 * half] - delta.x), p_y * (dp[2 * half + 1] - delta.y));
+                grad_scores[tile][query / 2][query % 2 * 2 + half] = pack_pair<T>(p_x * dp[2 * half], p_y * dp[2 * half + 1]);
             }
         }
     }
 }
 
-/// Writes this warp's keys of dS to shared memory.
+/// Writes this warp's keys of dS to shared memory; `start` is the offset of this lane's first pair.
 template <typename S>
-__device__ __forceinline__ void store_grad_scores(const ScoreOperands<S>& a, GradScores<S::N, S::M>& to) {
-    const int lane = threadIdx.x % WARP;
-    const int start = to.offset(threadIdx.x / WARP * S::WARP_KEYS + lane / 4, 0) + lane % 4 * 4;
+__device__ __forceinline__ void store_grad_scores(const ScoreOperands<S>& a, GradScores<S::N, S::M>& to, uint32_t start) {
 #pragma unroll
     for (int tile = 0; tile < S::KEY_TILES; ++tile) {
 #pragma unroll
         for (int i = 0; i < S::M / 16; ++i) {
 #pragma unroll
             for (int r = 0; r < 4; ++r) {
-                const int at = (start ^ ((i * 2 + r / 2) * 16)) + (tile * 16 + r % 2 * 8) * to.ROW_BYTES;
+                const uint32_t at = (start ^ ((i * 2 + r / 2) * 16)) + (tile * 16 + r % 2 * 8) * to.ROW_BYTES;
                 *reinterpret_cast<uint32_t*>(to.bytes + at) = a[tile][i][r];
             }
         }
@@ -243,19 +276,18 @@ __device__ __forceinline__ void write_queries(const AttentionBwdParams& params, 
 /// Where a block is on its way over the queries.
 template <typename S>
 struct Position {
-    int head;
     int query_block;
     uint32_t part;  // query blocks before this one, over all heads and batch entries
-    Copier<S::THREADS, S::D> q;  // goes back by itself with each block that it copies
+    // These go back by themselves with each block that they copy.
+    Copier<S::THREADS, S::D> q;
     Copier<S::THREADS, S::D> grad_o;
 
     /// At the last query block of a head.
-    __device__ __forceinline__ Position(const AttentionBwdParams& params, int batch, int head, int query_blocks)
-        : head(head),
-          query_block(query_blocks - 1),
-          part((batch * params.heads + head) * query_blocks + query_blocks - 1),
-          q(head_address(params.q, batch, head), params.q.row_stride, query_blocks * S::M),
-          grad_o(head_address(params.grad_o, batch, head), params.grad_o.row_stride, query_blocks * S::M) {}
+    __device__ __forceinline__ Position(const AttentionBwdParams& params, int batch, int head)
+        : query_block(params.query_blocks - 1),
+          part((batch * params.heads + head + 1) * params.query_blocks - 1),
+          q(head_address(params.q, batch, head), params.q.row_stride, params.query_blocks * S::M),
+          grad_o(head_address(params.grad_o, batch, head), params.grad_o.row_stride, params.query_blocks * S::M) {}
 };
 
 template <typename T, typename S>
@@ -266,120 +298,144 @@ __device__ __forceinline__ void attention_bwd(const AttentionBwdParams& params) 
     extern __shared__ __align__(128) char dynamic_shared[];
     Smem<S>& smem = *reinterpret_cast<Smem<S>*>(dynamic_shared);
     if (threadIdx.x == 0) {
-        smem.ticket = ptx::fetch_add(params.turns, 1);
+        const uint32_t ticket = ptx::fetch_add(params.turns, 1);
+        const uint32_t kv_heads = params.heads / params.group;
+        smem.work.key_block = ticket / kv_heads / params.batch;
+        smem.work.batch = ticket / kv_heads % params.batch;
+        smem.work.kv_head = ticket % kv_heads;
+        smem.work.head = smem.work.kv_head * params.group;
     }
     __syncthreads();
-    const uint32_t kv_heads = params.heads / params.group;
-    const int key_block = smem.ticket / (params.batch * kv_heads);
-    const int batch = smem.ticket / kv_heads % params.batch;
-    const int kv_head = smem.ticket % kv_heads;
-    const int warp = threadIdx.x / WARP;
-    const int keys = params.keys;
-    const int queries = params.queries;
+    const int key_block = smem.work.key_block;
     const int first_key = key_block * N;
+    const int warp = threadIdx.x / WARP;
+    const int lane = threadIdx.x % WARP;
     const KeyLimit limit = key_limit(params);
 
-    // Query blocks before the first that attends to a key of this block are skipped.
-    const int query_blocks = (queries + M - 1) / M;
+    // Query blocks before the first that attends to a key of this block are skipped. Those from `whole` on attend to all of them, and those from
+    // `passed_on` on to keys of the next block, too.
     const int first_block = max(first_key - limit.diagonal + 1, 0) / M;
-    const int end_head = (kv_head + 1) * params.group;
-    const auto load_q = [&](Position<S>& position, int stage) {
-        position.q.template copy<false>(smem.q[stage], params.q.row_stride, queries - position.query_block * M);
-        constexpr int CHUNKS = M / 4;
-        if (threadIdx.x < 2 * CHUNKS) {
-            const uint64_t vector = threadIdx.x < CHUNKS ? params.lse_log2 : params.delta;
-            const uint64_t source = vector + padded_index(params, batch, position.head, position.query_block * M) * 4;
-            ptx::cp_async_16(ptx::shared_address(smem.statistics[stage]) + threadIdx.x * 16, source + threadIdx.x % CHUNKS * 16);
+    const int whole = limit.keys < first_key + N ? INT_MAX : (max(first_key + N - limit.diagonal, 0) + M - 1) / M;
+    const int passed_on = limit.keys <= first_key + N ? INT_MAX : max(first_key + N - limit.diagonal + 1, 0) / M;
+    int steps = (params.query_blocks - first_block) * params.group;
+
+    int head = smem.work.head;
+    Position<S> next(params, smem.work.batch, head);
+    const auto load_q = [&](auto whole_block, int stage) {
+        next.q.template copy<decltype(whole_block)::value>(smem.q[stage], params.q.row_stride, params.queries - next.query_block * M);
+        if (threadIdx.x < sizeof(Statistics<M>) / 16) {
+            const uint64_t source = params.statistics + static_cast<uint64_t>(next.part) * sizeof(Statistics<M>) + threadIdx.x * 16;
+            ptx::cp_async_16(ptx::shared_address(&smem.statistics[stage]) + threadIdx.x * 16, source);
         }
     };
-    const auto load_grad_o = [&](Position<S>& position, int stage) {
-        position.grad_o.template copy<false>(smem.grad_o[stage], params.grad_o.row_stride, queries - position.query_block * M);
+    const auto load_grad_o = [&](auto whole_block, int stage) {
+        next.grad_o.template copy<decltype(whole_block)::value>(smem.grad_o[stage], params.grad_o.row_stride,
+                                                               params.queries - next.query_block * M);
     };
-
-    Copier<S::THREADS, D>(head_address(params.k, batch, kv_head), params.k.row_stride, first_key + N)
-        .template copy<false>(smem.k, params.k.row_stride, keys - first_key);
-    Copier<S::THREADS, D>(head_address(params.v, batch, kv_head), params.v.row_stride, first_key + N)
-        .template copy<false>(smem.v, params.v.row_stride, keys - first_key);
-    Position<S> now(params, batch, kv_head * params.group, query_blocks);
-    load_q(now, 0);
-    load_grad_o(now, 0);
+    {
+        const Work& work = smem.work;
+        Copier<S::THREADS, D> k(head_address(params.k, work.batch, work.kv_head), params.k.row_stride, first_key + N);
+        Copier<S::THREADS, D> v(head_address(params.v, work.batch, work.kv_head), params.v.row_stride, first_key + N);
+        k.template copy<false>(smem.k, params.k.row_stride, limit.keys - first_key);
+        v.template copy<false>(smem.v, params.v.row_stride, limit.keys - first_key);
+    }
+    load_q(False{}, 0);
+    load_grad_o(False{}, 0);
     ptx::cp_async_commit();
 
-    const int lane = threadIdx.x % WARP;
-    const uint32_t k_rows = row_major_start(smem.k.chunks, warp * S::WARP_KEYS, 2 * D);
-    const uint32_t v_rows = row_major_start(smem.v.chunks, warp * S::WARP_KEYS, 2 * D);
+    // Where this lane's addresses begin, in K; the other tiles are at constant distances.
+    constexpr int V_TILE = offsetof(Smem<S>, v);
+    constexpr int Q_TILE = offsetof(Smem<S>, q);
+    constexpr int GRAD_O_TILE = offsetof(Smem<S>, grad_o);
+    const uint32_t rows = ptx::opaque(row_major_start(smem.k.chunks, 0, 2 * D));
+    const uint32_t columns = ptx::opaque(column_major_start(smem.k.chunks, 2 * D));
+    const uint32_t warp_rows = ptx::opaque(rows + warp * S::WARP_KEYS * 2 * D);
     const int column_group = warp % S::COLUMN_GROUPS;
-    const uint32_t k_columns = (row_major_start(smem.k.chunks, 0, 2 * D) ^ (column_group % 2 * 64)) + column_group / 2 * 128;
-    const uint32_t grad_scores = (ptx::shared_address(smem.grad_scores.bytes) + smem.grad_scores.offset(lane % 8 + lane / 16 * 8, lane / 8 % 2)) ^
-                                 (warp / S::COLUMN_GROUPS * S::GRAD_Q_TILES * 32);
+    const uint32_t grad_q_columns = ptx::opaque((rows ^ (column_group % 2 * 64)) + column_group / 2 * 128);
+    const uint32_t stored_scores = ptx::opaque(static_cast<uint32_t>(smem.grad_scores.offset(warp * S::WARP_KEYS + lane / 4, 0) + lane % 4 * 4));
+    const uint32_t grad_scores = ptx::opaque((ptx::shared_address(smem.grad_scores.bytes) + smem.grad_scores.offset(lane % 8 + lane / 16 * 8, lane / 8 % 2)) ^
+                                 (warp / S::COLUMN_GROUPS * S::GRAD_Q_TILES * 32));
+    const Turns<S::GRAD_Q_FRAGMENTS, S::WARPS> turns(params);
     KeyGradients<S> grad_k = {};
     KeyGradients<S> grad_v = {};
     for (int stage = 0;; stage ^= 1) {
-        const int grad_o_stage = S::GRAD_O_STAGES == 2 ? stage : 0;
         ptx::cp_async_wait<0>();
         __syncthreads();  // this step's queries are there; every warp is done with the other stage and with dS
-        Position<S> next = now;
-        if (now.query_block > first_block) {
+        const int query_block = next.query_block;
+        const uint32_t part = next.part;
+        const int head_now = head;
+        if (query_block > first_block) {
             --next.query_block;
             --next.part;
-        } else {
-            next = Position<S>(params, batch, now.head + 1, query_blocks);
-        }
-        const bool more = next.head < end_head;
-        if (more) {
-            load_q(next, stage ^ 1);
+            load_q(True{}, stage ^ 1);
             if (S::GRAD_O_STAGES == 2) {
-                load_grad_o(next, stage ^ 1);
+                load_grad_o(True{}, stage ^ 1);
+            }
+            ptx::cp_async_commit();
+        } else if (__builtin_expect(steps > 1, 0)) {
+            ++head;
+            next = Position<S>(params, smem.work.batch, head);
+            load_q(False{}, stage ^ 1);
+            if (S::GRAD_O_STAGES == 2) {
+                load_grad_o(False{}, stage ^ 1);
             }
             ptx::cp_async_commit();
         }
 
+        const uint32_t q_shift = stage * sizeof(smem.q[0]);
+        const uint32_t grad_o_shift = S::GRAD_O_STAGES == 2 ? q_shift : 0;
         ScoreOperands<S> p;
         ScoreOperands<S> grad_s;
         {
-            Scores<S> scores = {};
-            Scores<S> grad_p = {};
-            multiply_by_queries<T, S>(k_rows, row_major_start(smem.q[stage].chunks, 0, 2 * D), scores);
-            multiply_by_queries<T, S>(v_rows, row_major_start(smem.grad_o[grad_o_stage].chunks, 0, 2 * D), grad_p);
-            const int query = now.query_block * M;
-            if (first_key + N > limit.of(query)) {
-                mask_transposed(scores, limit, first_key + warp * S::WARP_KEYS, query);
+            Scores<S> scores;
+            Scores<S> grad_p;
+            multiply_by_queries<T, S>(warp_rows, 0, columns + q_shift, Q_TILE, scores, [](int, float(&c)[4]) {
+                c[0] = c[1] = c[2] = c[3] = 0.0f;
+            });
+            multiply_by_queries<T, S>(warp_rows, V_TILE, columns + grad_o_shift, GRAD_O_TILE, grad_p, [&](int eight, float(&c)[4]) {
+                const float4 minus_delta = smem.statistics[stage].minus_delta[eight * 4 + lane % 4];
+                c[0] = minus_delta.x;
+                c[1] = minus_delta.y;
+                c[2] = minus_delta.z;
+                c[3] = minus_delta.w;
+            });
+            if (__builtin_expect(query_block < whole, 0)) {
+                mask_transposed(scores, limit, first_key + warp * S::WARP_KEYS, query_block * M);
             }
             softmax_gradient<T, S>(scores, grad_p, smem.statistics[stage], params.scale_log2, p, grad_s);
         }
-        add_over_queries<T, S>(p, row_major_start(smem.grad_o[grad_o_stage].chunks, 0, 2 * D), grad_v);
-        store_grad_scores<S>(grad_s, smem.grad_scores);
+        add_over_queries<T, S>(p, rows + grad_o_shift, GRAD_O_TILE, grad_v);
+        store_grad_scores<S>(grad_s, smem.grad_scores, stored_scores);
 
         // The sums so far are asked for here, so that they arrive while dK is computed.
         QueryGradients<S> grad_q = {};
-        const Turn<S::GRAD_Q_FRAGMENTS> turn(params, now.part * S::WARPS + warp);
         if (key_block > 0) {
-            turn.wait(key_block);
-            turn.load(reinterpret_cast<float(&)[S::GRAD_Q_FRAGMENTS][4]>(grad_q));
+            turns.wait(part, key_block);
+            turns.load(part, reinterpret_cast<float(&)[S::GRAD_Q_FRAGMENTS][4]>(grad_q));
         }
-        add_over_queries<T, S>(grad_s, row_major_start(smem.q[stage].chunks, 0, 2 * D), grad_k);
+        add_over_queries<T, S>(grad_s, rows + q_shift, Q_TILE, grad_k);
         __syncthreads();  // dS is there
-        if (S::GRAD_O_STAGES == 1 && more) {
-            load_grad_o(next, 0);
+        if (S::GRAD_O_STAGES == 1 && steps > 1) {
+            load_grad_o(False{}, 0);
             ptx::cp_async_commit();
         }
-        add_over_keys<T, S>(grad_scores, k_columns, grad_q);
-        const int last_query = min((now.query_block + 1) * M, queries) - 1;
-        if (limit.of(last_query) > first_key + N) {
-            turn.store(reinterpret_cast<const float(&)[S::GRAD_Q_FRAGMENTS][4]>(grad_q));
-            turn.pass(key_block + 1);
+        add_over_keys<T, S>(grad_scores, grad_q_columns, grad_q);
+        if (__builtin_expect(query_block < passed_on, 0)) {
+            write_queries<T, S>(params, grad_q, smem.work.batch, head_now, query_block * M);
         } else {
-            write_queries<T, S>(params, grad_q, batch, now.head, now.query_block * M);
+            turns.pass(part, reinterpret_cast<const float(&)[S::GRAD_Q_FRAGMENTS][4]>(grad_q), key_block + 1);
         }
-        if (!more) {
+        if (--steps == 0) {
             break;
         }
-        now = next;
     }
 
     __syncthreads();  // every warp is done with K
-    write_keys<T, S>(grad_k, params.scale, smem.k, head_address(params.grad_k, batch, kv_head), params.grad_k.row_stride, first_key, keys);
-    write_keys<T, S>(grad_v, 1.0f, smem.v, head_address(params.grad_v, batch, kv_head), params.grad_v.row_stride, first_key, keys);
+    const Work& work = smem.work;
+    write_keys<T, S>(grad_k, params.scale, smem.k, head_address(params.grad_k, work.batch, work.kv_head), params.grad_k.row_stride, first_key,
+                     limit.keys);
+    write_keys<T, S>(grad_v, 1.0f, smem.v, head_address(params.grad_v, work.batch, work.kv_head), params.grad_v.row_stride, first_key,
+                     limit.keys);
 }
 
 /// Head dimension 64: two blocks on a multiprocessor of compute capability 8.0 or 9.0.

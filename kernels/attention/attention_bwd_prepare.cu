@@ -4,9 +4,10 @@
 //
 // and zeros in the turns, and in grad_q of queries without keys, which the main kernel does not visit.
 //
-//   o, grad_o, grad_q [batch, queries, heads, D]    lse [batch, heads, queries] f32    lse_log2, delta [batch, heads, padded queries] f32
+//   o, grad_o, grad_q [batch, queries, heads, D]    lse [batch, heads, queries] f32
+//   statistics [batch, heads, query blocks, 3, queries of a block] f32: lse_log2, then -delta twice, as the main kernel takes them
 //
-// D / 8 neighbouring lanes have a query, eight elements each; the grid is [queries, heads, batch]. Traffic: O and dO once.
+// D / 8 neighbouring lanes have a query, eight elements each; the grid is [queries of whole blocks, heads, batch]. Traffic: O and dO once.
 #include <math_constants.h>
 
 #include "attention/bwd.cuh"
@@ -23,11 +24,11 @@ __device__ __forceinline__ void attention_bwd_prepare(const AttentionBwdParams& 
     const int batch = blockIdx.z;
     const int head = blockIdx.y;
     const uint64_t thread = static_cast<uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (thread < params.turns_of_head) {
-        const uint64_t first = 1 + (static_cast<uint64_t>(batch) * params.heads + head) * params.turns_of_head;
-        ptx::store_4(params.turns + (first + thread) * 4, 0);
+    const uint64_t first_block = (static_cast<uint64_t>(batch) * params.heads + head) * params.query_blocks;
+    if (thread < params.query_blocks * params.warps) {
+        ptx::store_4(params.turns + (1 + first_block * params.warps + thread) * 4, 0);
     }
-    if (thread == 0 && head == 0 && batch == 0) {
+    if (thread == 0 && first_block == 0) {
         ptx::store_4(params.turns, 0);
     }
 
@@ -48,15 +49,20 @@ __device__ __forceinline__ void attention_bwd_prepare(const AttentionBwdParams& 
     for (uint32_t distance = LANES_PER_QUERY / 2; distance > 0; distance /= 2) {
         add_lane(0xffffffffu, delta, distance);
     }
-    if (element == 0) {
+    if (element == 0 && query < params.query_blocks * params.block_queries) {
         float lse_log2 = CUDART_INF_F;
         if (has_keys) {
             const int64_t index = (static_cast<int64_t>(batch) * params.heads + head) * queries + query;
             lse_log2 = load_element<float>(params.lse + index * 4) * LOG2_E;
         }
-        const int64_t index = padded_index(params, batch, head, query);
-        store_element<float>(params.lse_log2 + index * 4, lse_log2);
-        store_element<float>(params.delta + index * 4, delta[0]);
+        const uint32_t block = query / params.block_queries;
+        const uint32_t place = query % params.block_queries;
+        const uint64_t statistics = params.statistics + (first_block + block) * (3 * params.block_queries) * 4;
+        store_element<float>(statistics + place * 4, lse_log2);
+        // As an accumulator has two columns, in its upper and in its lower half.
+        const uint64_t pair = statistics + (params.block_queries + place / 2 * 4 + place % 2) * 4;
+        store_element<float>(pair, -delta[0]);
+        store_element<float>(pair + 8, -delta[0]);
     }
 }
 

@@ -14,16 +14,14 @@ enum {
     ATTENTION_FWD_COMPACT_KEYS = 32,
     /// Keys of a block of `attention_bwd_T`.
     ATTENTION_BWD_KEYS = 128,
-    /// lse_log2 and delta of a head have room for a multiple of so many queries.
-    ATTENTION_BWD_PADDING = 64,
     /// Threads of a block of `attention_bwd_prepare_T`.
     ATTENTION_BWD_PREPARE_THREADS = 256,
     /// Bytes of dynamic shared memory of `attention_bwd_T_64`.
-    ATTENTION_BWD_SHARED_64 = 57984,
+    ATTENTION_BWD_SHARED_64 = 58240,
     /// Of `attention_bwd_T_128`.
-    ATTENTION_BWD_SHARED_128 = 148608,
+    ATTENTION_BWD_SHARED_128 = 149120,
     /// Of `attention_bwd_T_128_compact`.
-    ATTENTION_BWD_SHARED_128_COMPACT = 98944
+    ATTENTION_BWD_SHARED_128_COMPACT = 99200
 };
 
 /// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.
@@ -86,13 +84,12 @@ typedef struct AttentionBwdParams {
     AttentionTensor grad_v;
     /// [batch, heads, queries] f32, read: as the forward wrote it.
     uint64_t lse;
-    /// [batch, heads, padded queries] f32, workspace: lse * log2(e), or +infinity.
-    uint64_t lse_log2;
-    /// [batch, heads, padded queries] f32, workspace: the sum over D of grad_o * o.
-    uint64_t delta;
-    /// [batch, heads, blocks of queries, queries of a block, D] f32, workspace: sums of grad_q, in the order of registers.
+    /// [batch, heads, query_blocks, 3, block_queries] f32, workspace: lse * log2(e), or +infinity; then -delta, that is minus the sum over
+    /// D of grad_o * o, two queries and the same two again.
+    uint64_t statistics;
+    /// [batch, heads, query_blocks, block_queries, D] f32, workspace: sums of grad_q, in the order of registers.
     uint64_t grad_q_sums;
-    /// [1 + batch * heads * turns_of_head] u32, workspace: the next key block to be taken, and how many have added to each part.
+    /// [1 + batch * heads * query_blocks * warps] u32, workspace: the next key block to be taken, and how many have added to each part.
     uint64_t turns;
     /// Entries of the batch.
     uint32_t batch;
@@ -104,8 +101,12 @@ typedef struct AttentionBwdParams {
     uint32_t heads;
     /// Query heads that share a key-value head.
     uint32_t group;
-    /// Blocks of queries times warps of a block.
-    uint32_t turns_of_head;
+    /// Blocks of queries of a head.
+    uint32_t query_blocks;
+    /// Queries of such a block, which the main kernel takes in one step: a power of two.
+    uint32_t block_queries;
+    /// Warps of a block of the main kernel.
+    uint32_t warps;
     /// Query i attends to keys below i + diagonal, as far as there are keys.
     int32_t diagonal;
     /// Softmax scale.

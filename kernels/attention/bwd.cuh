@@ -14,10 +14,4 @@ __device__ __forceinline__ uint64_t head_address(const AttentionTensor& tensor, 
     return tensor.address + (batch * tensor.batch_stride + head * tensor.head_stride) * 2;
 }
 
-/// The index of a query in lse_log2 and delta.
-__device__ __forceinline__ int64_t padded_index(const AttentionBwdParams& params, int batch, int head, int query) {
-    const uint32_t padded = (params.queries + ATTENTION_BWD_PADDING - 1) / ATTENTION_BWD_PADDING * ATTENTION_BWD_PADDING;
-    return (static_cast<int64_t>(batch) * params.heads + head) * padded + query;
-}
-
 }  // namespace warpsmith

@@ -83,4 +83,16 @@ __device__ __forceinline__ void mma<F16>(float (&d)[4], const uint32_t (&a)[4], 
     ptx::mma_f16(d, a, b0, b1);
 }
 
+/// D = A * B + C for elements of T.
+template <typename T>
+__device__ __forceinline__ void mma(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const float (&c)[4]);
+template <>
+__device__ __forceinline__ void mma<Bf16>(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const float (&c)[4]) {
+    ptx::mma_bf16(d, a, b0, b1, c);
+}
+template <>
+__device__ __forceinline__ void mma<F16>(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const float (&c)[4]) {
+    ptx::mma_f16(d, a, b0, b1, c);
+}
+
 }  // namespace warpsmith

@@ -11,30 +11,30 @@
 
 namespace warpsmith {
 
-/// A warp's part: FRAGMENTS accumulators of mma.
-template <int FRAGMENTS>
-struct Turn {
-    uint64_t counter;
-    uint64_t sums;  // of this lane
+/// The parts of one thread: FRAGMENTS accumulators of mma each.
+template <int FRAGMENTS, int WARPS>
+struct Turns {
+    static constexpr int PART_BYTES = FRAGMENTS * WARP * 16;
+    uint64_t counters;  // of this warp's part of block 0
+    uint64_t sums;
 
-    __device__ __forceinline__ Turn(const AttentionBwdParams& params, uint32_t part)
-        : counter(params.turns + 4 + static_cast<uint64_t>(part) * 4),
-          sums(params.grad_q_sums + static_cast<uint64_t>(part) * (FRAGMENTS * WARP * 16) + threadIdx.x % WARP * 16) {}
+    __device__ __forceinline__ explicit Turns(const AttentionBwdParams& params)
+        : counters(params.turns + 4 + threadIdx.x / WARP * 4),
+          sums(params.grad_q_sums + threadIdx.x / WARP * PART_BYTES + threadIdx.x % WARP * 16) {}
 
-    /// Waits until `turn` others have added.
-    __device__ __forceinline__ void wait(int turn) const {
-        if (threadIdx.x % WARP == 0) {
-            while (ptx::load_acquire(counter) != static_cast<uint32_t>(turn)) {
-            }
+    /// Waits until `turn` others have added to a block. Every lane asks: one request, and no lane runs ahead of another.
+    __device__ __forceinline__ void wait(uint32_t block, uint32_t turn) const {
+        const uint64_t counter = counters + static_cast<uint64_t>(block) * (WARPS * 4);
+        while (ptx::load_acquire(counter) != turn) {
         }
-        __syncwarp();
     }
 
     /// The sums so far.
-    __device__ __forceinline__ void load(float (&c)[FRAGMENTS][4]) const {
+    __device__ __forceinline__ void load(uint32_t block, float (&c)[FRAGMENTS][4]) const {
+        const uint64_t from = sums + static_cast<uint64_t>(block) * (WARPS * PART_BYTES);
 #pragma unroll
         for (int i = 0; i < FRAGMENTS; ++i) {
-            const float4 sum = ptx::load_shared_result(sums + i * WARP * 16);
+            const float4 sum = ptx::load_shared_result(from + i * WARP * 16);
             c[i][0] = sum.x;
             c[i][1] = sum.y;
             c[i][2] = sum.z;
@@ -42,19 +42,16 @@ struct Turn {
         }
     }
 
-    /// Stores the sums for the next.
-    __device__ __forceinline__ void store(const float (&c)[FRAGMENTS][4]) const {
+    /// Stores the sums for the next, and lets it have its turn.
+    __device__ __forceinline__ void pass(uint32_t block, const float (&c)[FRAGMENTS][4], uint32_t turn) const {
+        const uint64_t to = sums + static_cast<uint64_t>(block) * (WARPS * PART_BYTES);
 #pragma unroll
         for (int i = 0; i < FRAGMENTS; ++i) {
-            ptx::store_shared_result(sums + i * WARP * 16, {c[i][0], c[i][1], c[i][2], c[i][3]});
+            ptx::store_shared_result(to + i * WARP * 16, {c[i][0], c[i][1], c[i][2], c[i][3]});
         }
-    }
-
-    /// Lets the next one have its turn, after what the warp has stored.
-    __device__ __forceinline__ void pass(int turn) const {
         __syncwarp();
         if (threadIdx.x % WARP == 0) {
-            ptx::store_release(counter, turn);
+            ptx::store_release(counters + static_cast<uint64_t>(block) * (WARPS * 4), turn);
         }
     }
 };

@@ -2,8 +2,8 @@
 
 use super::{Options, Problem, tensor};
 use crate::abi::{
-    ATTENTION_BWD_KEYS, ATTENTION_BWD_PADDING, ATTENTION_BWD_PREPARE_THREADS, ATTENTION_BWD_SHARED_64,
-    ATTENTION_BWD_SHARED_128, ATTENTION_BWD_SHARED_128_COMPACT, AttentionBwdParams,
+    ATTENTION_BWD_KEYS, ATTENTION_BWD_PREPARE_THREADS, ATTENTION_BWD_SHARED_64, ATTENTION_BWD_SHARED_128,
+    ATTENTION_BWD_SHARED_128_COMPACT, AttentionBwdParams,
 };
 use crate::check::{Arg, disjoint};
 use crate::device::{Args, Caps, Device, Kernel, Launch, LaunchShape, Queue};
@@ -180,15 +180,16 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
         grad_v: tensor(grad_v),
         lse: desc.lse.address,
         grad_q_sums: desc.workspace.address,
-        lse_log2: desc.workspace.address + parts.sums(),
-        delta: desc.workspace.address + parts.sums() + parts.row_statistic(),
-        turns: desc.workspace.address + parts.sums() + 2 * parts.row_statistic(),
+        statistics: desc.workspace.address + parts.sums(),
+        turns: desc.workspace.address + parts.sums() + parts.statistics(),
         batch: problem.batch as u32,
         queries,
         keys: problem.keys as u32,
         heads: problem.heads as u32,
         group: problem.group(),
-        turns_of_head: queries.div_ceil(form.queries) * form.warps,
+        query_blocks: queries.div_ceil(form.queries),
+        block_queries: form.queries,
+        warps: form.warps,
         diagonal: problem.diagonal(&desc.options),
         scale,
         scale_log2,
@@ -196,8 +197,8 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
     };
     let lanes = (problem.head_dim * problem.dtype.size()) as u32 / 16;
     let queries_of_block = ATTENTION_BWD_PREPARE_THREADS / lanes;
-    let padded = queries.next_multiple_of(ATTENTION_BWD_PADDING);
-    let grid = [padded.div_ceil(queries_of_block), problem.heads as u32, problem.batch as u32];
+    let grid =
+        [queries.next_multiple_of(form.queries).div_ceil(queries_of_block), problem.heads as u32, problem.batch as u32];
     let shape = LaunchShape { grid, ..LaunchShape::linear(1, ATTENTION_BWD_PREPARE_THREADS) };
     let prepare = Launch { kernel: prepare, shape, params };
     let shape = LaunchShape::linear(blocks as u32, form.warps * WARP).with_dynamic_shared(form.shared);
@@ -212,36 +213,38 @@ pub fn backward_workspace_bytes(q: impl Into<Shape>) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// How a workspace is shared out: f32 sums of grad_q, lse_log2, delta, and the turns. The same for every form.
+/// How a workspace is shared out: f32 sums of grad_q, statistics of the queries, turns. Large enough for every form.
 struct Workspace {
-    /// Queries of all heads, each head's rounded up.
+    /// Queries of all heads, each head's a multiple of the queries of a step.
     rows: u64,
     head_dim: u64,
 }
 
 impl Workspace {
+    /// The most queries of a step.
+    const STEP: u64 = 64;
+
     fn of(batch: usize, queries: usize, heads: usize, head_dim: usize) -> Self {
-        let padded =
-            (queries as u64).div_ceil(ATTENTION_BWD_PADDING.into()).saturating_mul(ATTENTION_BWD_PADDING.into());
-        let rows = (batch as u64).saturating_mul(heads as u64).saturating_mul(padded);
-        Self { rows, head_dim: head_dim as u64 }
+        let queries = (queries as u64).div_ceil(Self::STEP).saturating_mul(Self::STEP);
+        Self { rows: (batch as u64).saturating_mul(heads as u64).saturating_mul(queries), head_dim: head_dim as u64 }
     }
 
     fn sums(&self) -> u64 {
-        self.row_statistic().saturating_mul(self.head_dim)
+        self.rows.saturating_mul(self.head_dim).saturating_mul(4)
     }
 
-    fn row_statistic(&self) -> u64 {
-        self.rows.saturating_mul(4)
+    /// Three floats for each query.
+    fn statistics(&self) -> u64 {
+        self.rows.saturating_mul(12)
     }
 
-    /// One counter of 4 bytes, and at most 8 for 32 queries.
+    /// Counters of 4 bytes: one, and for each 32 queries one for each of at most 8 warps.
     fn turns(&self) -> u64 {
         self.rows.saturating_add(4)
     }
 
     fn bytes(&self) -> u64 {
-        self.sums().saturating_add(self.row_statistic().saturating_mul(2)).saturating_add(self.turns())
+        self.sums().saturating_add(self.statistics()).saturating_add(self.turns())
     }
 }
 
