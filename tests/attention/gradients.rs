@@ -86,12 +86,17 @@ impl<T: Real> Gradients<T> {
 /// What gradients are judged by.
 pub struct Judge<'a, T> {
     gradients: &'a Gradients<T>,
-    pub oracle: Backward<f64>,
+    oracle: Backward<f64>,
     naive: Backward<T>,
     granted: Granted,
 }
 
 impl<T: Real> Judge<'_, T> {
+    /// What rows of dQ and dK are granted beside the rule, with the true gradients.
+    pub fn granted(&self) -> [(&'static str, &[f64], &[f64]); 2] {
+        [("dQ", &self.oracle.dq, &self.granted.dq), ("dK", &self.oracle.dk, &self.granted.dk)]
+    }
+
     /// Judges dQ, dK and dV, by heads of positions.
     pub fn check(&self, name: &str, got: &Backward<T>) -> Result<[Margin; 3], Mismatch> {
         let Self { oracle, naive, granted, .. } = self;

@@ -5,8 +5,10 @@ mod common;
 
 mod accuracy;
 mod backward;
+mod backward_determinism;
 mod counts;
 mod determinism;
+mod gradient_rule;
 mod gradients;
 mod layouts;
 mod lengths;
