@@ -29,6 +29,12 @@ struct Forward<T> {
     element: PhantomData<T>,
 }
 
+/// A backward pass.
+struct Backward<T> {
+    causal: bool,
+    element: PhantomData<T>,
+}
+
 fn name<T: Float>(pass: &str, causal: bool) -> String {
     format!("attention/{pass}{}/{}", if causal { "_causal" } else { "" }, T::DTYPE)
 }
@@ -79,9 +85,65 @@ impl<T: Float> Workload for Forward<T> {
     }
 }
 
+impl<T: Float> Workload for Backward<T> {
+    const EMULATED_SHAPE: [usize; 2] = [128, 64];
+
+    fn name(&self) -> String {
+        name::<T>("backward", self.causal)
+    }
+
+    fn bytes(&self, shape: [usize; 2]) -> usize {
+        let ([length, head_dim], (batch, heads)) = (shape, batch_and_heads(shape));
+        batch * heads * length * (8 * head_dim * size_of::<T>() + size_of::<f32>())
+    }
+
+    fn flops(&self, shape: [usize; 2]) -> Option<f64> {
+        Some(5.0 * product_flops(self.causal, shape))
+    }
+
+    fn prepare<D: Device>(&self, device: &D, shape: [usize; 2]) -> impl FnMut() {
+        let ([length, head_dim], (batch, heads)) = (shape, batch_and_heads(shape));
+        let (shape, rows) = ([batch, length, heads, head_dim], [batch, heads, length]);
+        let count: usize = shape.iter().product();
+        let mut rng = Rng::new(1);
+        let mut random = || device.upload(&rng.normals::<T>(count, 0.0, 1.0)).expect("upload");
+        let (q, k, v, grad_o) = (random(), random(), random(), random());
+        let empty = || device.alloc::<T>(count).expect("alloc");
+        let (mut o, mut grad_q, mut grad_k, mut grad_v) = (empty(), empty(), empty(), empty());
+        let mut lse = device.alloc::<f32>(rows.iter().product()).expect("alloc");
+        let bytes = attention::backward_workspace_bytes(shape);
+        let mut workspace = device.alloc::<u8>(bytes).expect("alloc");
+        let options = Options { causal: self.causal, scale: None };
+        let forward = attention::Forward {
+            q: q.view(shape).expect("a view"),
+            k: k.view(shape).expect("a view"),
+            v: v.view(shape).expect("a view"),
+            o: o.view_mut(shape).expect("a view"),
+            lse: Some(lse.view_mut(rows).expect("a view")),
+        };
+        attention::forward(device, forward, options).expect("attention::forward");
+        move || {
+            let tensors = attention::Backward {
+                q: q.view(shape).expect("a view"),
+                k: k.view(shape).expect("a view"),
+                v: v.view(shape).expect("a view"),
+                o: o.view(shape).expect("a view"),
+                lse: lse.view(rows).expect("a view"),
+                grad_o: grad_o.view(shape).expect("a view"),
+                grad_q: grad_q.view_mut(shape).expect("a view"),
+                grad_k: grad_k.view_mut(shape).expect("a view"),
+                grad_v: grad_v.view_mut(shape).expect("a view"),
+                workspace: workspace.view_mut([bytes]).expect("a view"),
+            };
+            attention::backward(device, tensors, options).expect("attention::backward");
+        }
+    }
+}
+
 fn every_pass<T: Float>(criterion: &mut Criterion) {
     for causal in [false, true] {
         common::run(criterion, &Forward::<T> { causal, element: PhantomData }, &SHAPES);
+        common::run(criterion, &Backward::<T> { causal, element: PhantomData }, &SHAPES);
     }
 }
 

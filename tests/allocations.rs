@@ -273,7 +273,23 @@ fn an_attention_plan_allocates_nothing() {
             lse: all.then_some(lse),
             options,
         };
+        let bytes = attention::backward_workspace_bytes([2, 30, 4, 128]);
+        let backward = attention::BackwardDesc {
+            q: forward.q,
+            k: forward.k,
+            v: forward.v,
+            o: forward.o,
+            lse,
+            grad_o: tensor(6, 30, 4),
+            grad_q: tensor(7, 30, 4),
+            grad_k: tensor(8, 50, 2),
+            grad_v: tensor(9, 50, 2),
+            workspace: TensorDesc::contiguous(10 << 20, [bytes], DType::U8),
+            options,
+        };
         let (count, plan) = allocations(|| attention::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "all {all}");
+        let (count, plan) = allocations(|| attention::plan_backward(&backward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "all {all}");
     }
 }

@@ -4,13 +4,18 @@
 //! `S = scale * Q K^T`, `P = softmax(S)` over the keys that a query attends to, `O = P V`, `LSE = log(sum(exp(S)))`. (Vaswani et
 //! al., "Attention Is All You Need", 2017, equation 1; the fused recurrence is that of Dao, "FlashAttention-2", 2023, algorithm 1.)
 //!
+//! Backward, from `O` and `LSE` as the forward wrote them: `P = exp(S - LSE)`, `delta = rowsum(dO * O)`, `dS = P * (dO V^T - delta)`, and
+//! `dQ = scale * dS K`, `dK = scale * dS^T Q`, `dV = P^T dO`; over the queries of all heads that share a key-value head, where there
+//! are several. (Dao et al., "FlashAttention", 2022, appendix B.2.)
+//!
 //! # Shapes and layout
 //! `q`, `o` are `[batch, queries, heads, head_dim]`, `k`, `v` are `[batch, keys, kv_heads, head_dim]`, `lse` is
 //! `[batch, heads, queries]` without gaps. `heads` is a multiple of `kv_heads`; query head `h` uses key-value head
 //! `h / (heads / kv_heads)`. Strides are free but for the last dimension, which is contiguous, so the parts of a packed QKV and
 //! tensors stored as `[batch, heads, length, head_dim]` need no copy; addresses and strides are multiples of 16 bytes.
 //! With [`Options::causal`], query `i` attends to keys `0..=i + keys - queries`: aligned at the bottom right. A query without keys
-//! gives 0 and a log-sum-exp of -infinity. Outputs overlap no other tensor.
+//! gives 0 and a log-sum-exp of -infinity, and has a gradient of 0. Gradients have the shapes of their tensors, with strides of
+//! their own. Outputs overlap no other tensor.
 //!
 //! # Types
 //! bf16 and f16, the same for all tensors of a call but `lse`, which is f32; head dimensions 64 and 128. Scores, softmax and sums are
@@ -23,12 +28,17 @@
 //! acts wherever its probability is not masked, and a probability of 0 makes NaN of an infinity; with a causal mask it may also
 //! make NaN of up to 127 queries before the first that attends to its key, as it does of all of them where P V is computed in full.
 //!
+//! Gradients err at most three times as much as unfused code does that stores P, dP and dS too, plus two units in the last place of the row's largest,
+//! plus what the rounding of `o` moves them by, which shows where gradients cancel (docs/numerics.md).
+//!
 //! # Determinism
-//! The same inputs, build and device model give the same bits under any schedule.
+//! The same inputs, build and device model give the same bits under any schedule. No sum depends on timing: blocks add to `dQ` in the order of their
+//! keys, each waiting for its turn.
 //!
 //! # Speed
-//! Bound by tensor cores. `q`, `o` and `lse` move once, `k` and `v` once for each 128 queries of a head, from the L2 cache as a rule. Unmeasured on a
-//! GPU; instruction counts are in `kernels/attention/NOTES.md`.
+//! Bound by tensor cores. `q`, `o` and `lse` move once, `k` and `v` once for each 128 queries of a head, from the L2 cache as a rule. Backward
+//! computes five products where the forward has two, reads `q` and `grad_o` once for each 128 keys, and for each of them reads and writes an f32
+//! sum of `dQ`, which is most of the workspace. Unmeasured on a GPU; instruction counts are in `kernels/attention/NOTES.md`.
 //!
 //! # Example
 //! ```

@@ -5,6 +5,7 @@ mod common;
 
 mod accuracy;
 mod backward;
+mod backward_counts;
 mod backward_determinism;
 mod counts;
 mod determinism;

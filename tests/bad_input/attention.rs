@@ -8,24 +8,24 @@ use crate::common::data::Rng;
 use crate::common::guard::{Guarded, Place, Sample};
 use crate::{assert_error, at, device, shaped, strided};
 
-const BATCH: usize = 2;
-const QUERIES: usize = 5;
-const KEYS: usize = 7;
-const HEADS: usize = 4;
-const KV_HEADS: usize = 2;
-const DIM: usize = 64;
-const Q: [usize; 4] = [BATCH, QUERIES, HEADS, DIM];
-const KV: [usize; 4] = [BATCH, KEYS, KV_HEADS, DIM];
-const ROWS: [usize; 3] = [BATCH, HEADS, QUERIES];
+pub const BATCH: usize = 2;
+pub const QUERIES: usize = 5;
+pub const KEYS: usize = 7;
+pub const HEADS: usize = 4;
+pub const KV_HEADS: usize = 2;
+pub const DIM: usize = 64;
+pub const Q: [usize; 4] = [BATCH, QUERIES, HEADS, DIM];
+pub const KV: [usize; 4] = [BATCH, KEYS, KV_HEADS, DIM];
+pub const ROWS: [usize; 3] = [BATCH, HEADS, QUERIES];
 
-type Tensor<T = bf16> = Guarded<EmulatedDevice, T>;
+pub type Tensor<T = bf16> = Guarded<EmulatedDevice, T>;
 
-fn input(device: &EmulatedDevice, shape: [usize; 4]) -> Tensor {
+pub fn input(device: &EmulatedDevice, shape: [usize; 4]) -> Tensor {
     let count = shape.iter().product();
     Guarded::input(device, Place::vector(count), &Rng::new(count as u64).normals(count, 0.0, 1.0))
 }
 
-fn output<T: Sample, const RANK: usize>(device: &EmulatedDevice, shape: [usize; RANK]) -> Tensor<T> {
+pub fn output<T: Sample, const RANK: usize>(device: &EmulatedDevice, shape: [usize; RANK]) -> Tensor<T> {
     Guarded::output(device, Place::vector(shape.iter().product()))
 }
 
@@ -81,7 +81,7 @@ fn the_tensors_of_these_tests_are_right_until_they_are_spoiled() {
     assert!(tensors.lse.read(&device).iter().all(|lse| !lse.is_nan()));
 }
 
-type Spoil<Desc> = fn(&mut Desc);
+pub type Spoil<Desc> = fn(&mut Desc);
 
 fn lse(desc: &mut ForwardDesc, spoil: fn(TensorDesc) -> TensorDesc) {
     desc.lse = desc.lse.map(spoil);

@@ -9,6 +9,7 @@ mod common;
 
 mod adamw8bit;
 mod attention;
+mod attention_backward;
 mod cross_entropy;
 mod gelu;
 mod layer_norm;
