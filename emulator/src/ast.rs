@@ -36,6 +36,8 @@ pub(crate) struct Function {
     pub max_registers: Option<u32>,
     /// `.minnctapersm`, or 0.
     pub min_blocks: u32,
+    /// `.reqnctapercluster`, missing dimensions as 1.
+    pub required_cluster: Option<[u32; 3]>,
     /// Every register of every scope. Scopes are flattened: a `%p` in two inline-asm blocks is two registers.
     pub registers: Vec<Register>,
     /// `.local`, `.shared`, `.param` variables declared inside, scopes flattened likewise.

@@ -83,15 +83,27 @@ impl Emulator {
         self.global.allocation(address)
     }
 
-    /// Runs a kernel to its end.
+    /// Runs a kernel to its end, in clusters if it requires them.
     ///
     /// # Errors
     /// A launch beyond the limits of the model or the kernel, without any effect; or [`LaunchError::Faults`].
     pub fn launch(&self, launch: &Launch<'_>) -> Result<Counters, LaunchError> {
+        self.launch_as(launch, None)
+    }
+
+    /// Runs a kernel in clusters of so many blocks along each axis, which share their shared memory.
+    ///
+    /// # Errors
+    /// As [`Emulator::launch`], and [`LaunchError::Cluster`].
+    pub fn launch_cluster(&self, launch: &Launch<'_>, cluster: [u32; 3]) -> Result<Counters, LaunchError> {
+        self.launch_as(launch, Some(cluster))
+    }
+
+    fn launch_as(&self, launch: &Launch<'_>, cluster: Option<[u32; 3]>) -> Result<Counters, LaunchError> {
         let config = launch.config.unwrap_or(&self.config);
-        launch::check(launch, config)?;
+        launch::check(launch, cluster, config)?;
         let variables = self.variables(&launch.kernel.shared)?;
-        launch::run(launch, config, self.global.view(), &variables)
+        launch::run(launch, cluster, config, self.global.view(), &variables)
     }
 
     /// The addresses of a module's variables, which are made at its first launch.

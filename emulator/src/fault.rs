@@ -27,6 +27,8 @@ pub struct Location {
 /// One side of a conflict: who, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Access {
+    /// `blockIdx`.
+    pub block: [u32; 3],
     /// `threadIdx`.
     pub thread: [u32; 3],
     /// The accessing instruction.
@@ -71,7 +73,7 @@ pub enum FaultKind {
         /// The earlier access.
         earlier: Box<Access>,
     },
-    /// An access to the destination of an asynchronous copy that has not been waited for.
+    /// An access to what an asynchronous copy writes, or a write to what it reads, before the copy has been waited for.
     InFlight {
         /// Byte offset in shared memory.
         address: u64,
@@ -89,6 +91,20 @@ pub enum FaultKind {
     Unfenced {
         /// The register's name.
         register: String,
+    },
+    /// An asynchronous copy of bytes that a thread wrote, where no `fence.proxy.async` lies between the two.
+    Proxy {
+        /// Byte offset in shared memory.
+        address: u64,
+        /// The write.
+        earlier: Box<Access>,
+    },
+    /// A wrong use of an `mbarrier` object, or an ordinary access to one.
+    Mbarrier {
+        /// Byte offset in shared memory.
+        address: u64,
+        /// What is wrong.
+        what: String,
     },
     /// A read of something that nothing has written.
     Uninitialised {
@@ -193,6 +209,11 @@ impl fmt::Display for FaultKind {
             Self::Unfenced { register } => {
                 write!(f, "no wgmma.fence between the last access to register {register} and this product")
             }
+            Self::Proxy { address, earlier } => write!(
+                f,
+                "shared byte {address} is used by an asynchronous copy without fence.proxy.async after the write by {earlier}"
+            ),
+            Self::Mbarrier { address, what } => write!(f, "mbarrier at shared byte {address}: {what}"),
             Self::Uninitialised { space, address } => write!(f, "read of uninitialised {space} {address}"),
             Self::Divergence { what } => write!(f, "divergence: {what}"),
             Self::Deadlock { waiting } => write!(f, "deadlock: {}", waiting.join("; ")),

@@ -10,7 +10,7 @@ use crate::fault::{Fault, FaultKind, Faults};
 use crate::memory::{MemoryError, View};
 use crate::module::Kernel;
 use crate::numeric::Perturbation;
-use crate::sched::{Block, Progress};
+use crate::sched::{Cluster, Progress};
 
 /// Warp-instructions that a block runs before another resident block gets its turn.
 const SLICE: u64 = 2048;
@@ -78,6 +78,14 @@ pub enum LaunchError {
         /// Bytes expected.
         expected: u32,
     },
+    /// Clusters that the model has not, that do not fill the grid, or that the kernel does not require.
+    #[error("clusters of {cluster:?} blocks: {what}")]
+    Cluster {
+        /// Blocks of a cluster along each axis.
+        cluster: [u32; 3],
+        /// What is wrong with them.
+        what: String,
+    },
     /// PTX for a device that the model is not.
     #[error("PTX for {target} on a device of compute capability {}.{}", capability.0, capability.1)]
     Target {
@@ -111,7 +119,7 @@ pub(crate) fn runs_on(target: &str, model: DeviceModel) -> bool {
 
 /// Checks a launch against the limits of the model and of the kernel (CUDA C++ Programming Guide, table "Technical
 /// Specifications per Compute Capability").
-pub(crate) fn check(launch: &Launch<'_>, config: &Config) -> Result<(), LaunchError> {
+pub(crate) fn check(launch: &Launch<'_>, cluster: Option<[u32; 3]>, config: &Config) -> Result<(), LaunchError> {
     let (program, block) = (&launch.kernel.program, launch.block);
     let within = |what, got: [u32; 3], limit: [u32; 3]| {
         let fits = got.iter().zip(limit).all(|(got, limit)| (1..=limit).contains(got));
@@ -139,8 +147,25 @@ pub(crate) fn check(launch: &Launch<'_>, config: &Config) -> Result<(), LaunchEr
     if launch.params.len() != program.param_bytes as usize {
         return Err(LaunchError::Parameters { got: launch.params.len(), expected: program.param_bytes });
     }
-    Ok(())
+    let required = program.required_cluster;
+    let Some(cluster) = cluster.or(required) else { return Ok(()) };
+    let blocks: u64 = cluster.iter().map(|n| u64::from(*n)).product();
+    let what = if config.model.compute_capability().0 < 9 {
+        "the model has none".to_owned()
+    } else if !(1..=MAX_CLUSTER).contains(&blocks) {
+        format!("1 to {MAX_CLUSTER} are allowed")
+    } else if launch.grid.iter().zip(cluster).any(|(grid, cluster)| grid % cluster != 0) {
+        format!("a grid of {:?} is no multiple of that", launch.grid)
+    } else if let Some(required) = required.filter(|required| *required != cluster) {
+        format!("the kernel requires {required:?}")
+    } else {
+        return Ok(());
+    };
+    Err(LaunchError::Cluster { cluster, what })
 }
+
+/// The most blocks of a cluster, with the attribute for sizes that are not portable.
+const MAX_CLUSTER: u64 = 16;
 
 /// What one worker brings back: the faults of each faulty block, by position in the order of dispatch.
 #[derive(Default)]
@@ -152,6 +177,7 @@ struct Report {
 /// Runs a checked launch.
 pub(crate) fn run(
     launch: &Launch<'_>,
+    cluster: Option<[u32; 3]>,
     config: &Config,
     view: View,
     variables: &[u64],
@@ -168,16 +194,18 @@ pub(crate) fn run(
         config,
         grid: launch.grid,
         block: launch.block,
+        cluster: cluster.or(program.required_cluster).unwrap_or([1; 3]),
+        is_cluster: cluster.or(program.required_cluster).is_some(),
         dynamic_shared: launch.dynamic_shared,
         shared_bytes: program.static_shared + launch.dynamic_shared,
         variables,
         perturbation,
     };
-    let blocks: u64 = launch.grid.iter().map(|n| u64::from(*n)).product();
+    let clusters: [u64; 3] = std::array::from_fn(|axis| u64::from(launch.grid[axis] / context.cluster[axis]));
     let queue = Queue {
         context: &context,
         next: AtomicU64::new(0),
-        blocks,
+        clusters,
         executed: AtomicU64::new(0),
         hung: AtomicBool::new(false),
     };
@@ -188,7 +216,7 @@ pub(crate) fn run(
         0 => cores(),
         workers => workers,
     };
-    let workers = (workers as u64).min(blocks);
+    let workers = (workers as u64).min(clusters.iter().product());
     let reports: Vec<Report> = if workers == 1 {
         vec![queue.work()]
     } else {
@@ -215,7 +243,9 @@ fn summary(logs: Vec<(u64, FaultLog)>) -> Faults {
     let total = logs.iter().map(|(_, log)| log.total).sum();
     let mut faults: Vec<Fault> = Vec::new();
     let earlier = |kind: &FaultKind| match kind {
-        FaultKind::Race { earlier: access, .. } | FaultKind::InFlight { copy: access, .. } => access.location.ptx_line,
+        FaultKind::Race { earlier: access, .. }
+        | FaultKind::Proxy { earlier: access, .. }
+        | FaultKind::InFlight { copy: access, .. } => access.location.ptx_line,
         _ => 0,
     };
     let same = |one: &Fault, two: &Fault| {
@@ -231,12 +261,13 @@ fn summary(logs: Vec<(u64, FaultLog)>) -> Faults {
     Faults { faults, total }
 }
 
-/// The blocks of a launch that no worker has taken yet.
+/// The clusters of a launch that no worker has taken yet; without clusters, its blocks.
 struct Queue<'a> {
     context: &'a Context<'a>,
-    /// The next block in the order of dispatch.
+    /// The next one in the order of dispatch.
     next: AtomicU64,
-    blocks: u64,
+    /// How many there are along each axis.
+    clusters: [u64; 3],
     /// Warp-instructions of all blocks so far.
     executed: AtomicU64,
     hung: AtomicBool,
@@ -247,31 +278,34 @@ impl<'a> Queue<'a> {
     fn work(&self) -> Report {
         let residency = self.context.config.residency;
         // Without communication nothing tells whether blocks run in turn or one by one, so they run one by one.
-        let residents = if self.context.program.communicates { residency.resident_blocks.max(1) } else { 1 };
+        let blocks: u32 = self.context.cluster.iter().product();
+        let residents = if self.context.program.communicates { residency.resident_blocks / blocks as usize } else { 1 };
         let mut report = Report::default();
-        let mut resident: Vec<(u64, Block<'a>)> = Vec::new();
-        let mut spare: Vec<Block<'a>> = Vec::new();
+        let mut resident: Vec<(u64, Cluster<'a>)> = Vec::new();
+        let mut spare: Vec<Cluster<'a>> = Vec::new();
         loop {
-            while resident.len() < residents {
+            while resident.len() < residents.max(1) {
                 let Some(position) = self.take() else { break };
-                let number = if residency.reversed { self.blocks - 1 - position } else { position };
-                let mut block = spare.pop().unwrap_or_else(|| Block::new(self.context));
-                block.restart(self.index(number), number);
-                resident.push((position, block));
+                let number = if residency.reversed { self.count() - 1 - position } else { position };
+                let mut cluster = spare.pop().unwrap_or_else(|| Cluster::new(self.context));
+                cluster.restart(self.first_block(number), &|index| self.number(index));
+                resident.push((position, cluster));
             }
             if resident.is_empty() {
                 break;
             }
             let mut at = 0;
             while at < resident.len() {
-                let (position, block) = &mut resident[at];
-                let before = block.env.clock;
-                let progress = block.run(SLICE);
-                let hung = self.charge(block, before);
-                if progress == Progress::Done || hung {
-                    let log = std::mem::take(&mut block.env.faults);
-                    if log.total != 0 {
-                        report.faults.push((*position, log));
+                let (position, cluster) = &mut resident[at];
+                let before = cluster.clock();
+                let progress = cluster.run(SLICE);
+                let hung = self.charge(cluster, before);
+                if matches!(progress, Progress::Done | Progress::Aborted) || hung {
+                    for block in &mut cluster.blocks {
+                        let log = std::mem::take(&mut block.env.faults);
+                        if log.total != 0 {
+                            report.faults.push((*position * u64::from(blocks) + u64::from(block.env.rank), log));
+                        }
                     }
                     spare.push(resident.remove(at).1);
                 } else {
@@ -279,7 +313,7 @@ impl<'a> Queue<'a> {
                 }
             }
         }
-        for block in &mut spare {
+        for block in spare.iter_mut().flat_map(|cluster| &mut cluster.blocks) {
             block.count();
             report.counters += &block.env.counters;
         }
@@ -287,23 +321,35 @@ impl<'a> Queue<'a> {
     }
 
     fn take(&self) -> Option<u64> {
-        (!self.hung.load(Relaxed)).then(|| self.next.fetch_add(1, Relaxed)).filter(|position| *position < self.blocks)
+        (!self.hung.load(Relaxed)).then(|| self.next.fetch_add(1, Relaxed)).filter(|position| *position < self.count())
     }
 
-    /// `blockIdx` of a block.
-    fn index(&self, number: u64) -> [u32; 3] {
-        let [x, y, _] = self.context.grid.map(u64::from);
-        [number % x, number / x % y, number / x / y].map(|n| n as u32)
+    fn count(&self) -> u64 {
+        self.clusters.iter().product()
     }
 
-    /// Adds what a block has executed to the account. True when that is too much: the first to find out reports it.
-    fn charge(&self, block: &mut Block<'a>, before: u64) -> bool {
-        let spent = block.env.clock - before;
+    /// `blockIdx` of a cluster's first block.
+    fn first_block(&self, number: u64) -> [u32; 3] {
+        let [x, y, _] = self.clusters;
+        let place = [number % x, number / x % y, number / x / y];
+        std::array::from_fn(|axis| place[axis] as u32 * self.context.cluster[axis])
+    }
+
+    /// A block's number in the grid.
+    fn number(&self, index: [u32; 3]) -> u64 {
+        let ([x, y, _], index) = (self.context.grid.map(u64::from), index.map(u64::from));
+        index[0] + x * (index[1] + y * index[2])
+    }
+
+    /// Adds what a cluster has executed to the account. True when that is too much: the first to find out reports it.
+    fn charge(&self, cluster: &mut Cluster<'a>, before: u64) -> bool {
+        let spent = cluster.clock() - before;
         let limit = self.context.config.instruction_limit;
         if self.executed.fetch_add(spent, Relaxed) + spent <= limit {
             return false;
         }
         if !self.hung.swap(true, Relaxed) {
+            let block = cluster.last();
             let pc = block.env.pc;
             block.env.fault_at(pc, 0, 0, FaultKind::InstructionLimit { limit });
         }

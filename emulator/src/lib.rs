@@ -69,6 +69,7 @@ mod program;
 mod random;
 mod sched;
 mod shadow;
+mod tensor_map;
 mod traffic;
 
 pub use config::{Approximation, Asynchrony, Checks, Config, DeviceModel, Residency, Schedule};
@@ -80,3 +81,4 @@ pub use launch::{Launch, LaunchError};
 pub use memory::MemoryError;
 pub use module::{Kernel, Module};
 pub use program::KernelParam;
+pub use tensor_map::{OutOfBoundsFill, Swizzle, TENSOR_MAP_BYTES, TensorElement, TensorMap, TensorMapError};

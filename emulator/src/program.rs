@@ -2,8 +2,10 @@
 
 use crate::ast::SourceRef;
 use crate::counters::Class;
+use crate::decode::Address;
 use crate::isa::Action;
 use crate::lanes::{Pred, R32, R64};
+use crate::memory::Space;
 use crate::numeric::wgmma::Form;
 
 /// A decoded kernel: its own instructions and those of the functions that it calls.
@@ -17,6 +19,8 @@ pub(crate) struct Program {
     pub max_registers: Option<u32>,
     /// `.minnctapersm`, or 0.
     pub min_blocks: u32,
+    /// `.reqnctapercluster`.
+    pub required_cluster: Option<[u32; 3]>,
     /// Bytes of the statically sized shared variables; dynamic shared memory starts at the next multiple of its alignment.
     pub static_shared: u32,
     /// Local memory of each thread, `.param` variables of calls included.
@@ -92,6 +96,15 @@ pub(crate) enum Special {
     LaneMask(LaneMask),
     DynamicShared,
     TotalShared,
+    /// The cluster's place in the grid of clusters, and clusters along an axis.
+    ClusterId(usize),
+    Clusters(usize),
+    /// The block's place in its cluster, and blocks of a cluster along an axis.
+    ClusterCtaid(usize),
+    ClusterBlocks(usize),
+    ClusterRank,
+    ClusterSize,
+    IsCluster,
 }
 
 /// How `%lanemask_*` compares with the lane's own number.
@@ -146,6 +159,17 @@ pub(crate) enum Op {
     Exit,
     Barrier(Box<Barrier>),
     Warpgroup(Box<Warpgroup>),
+    MbarrierWait(Box<MbarrierWait>),
+    /// `barrier.cluster.arrive`.
+    ClusterArrive {
+        releases: bool,
+        aligned: bool,
+    },
+    /// `barrier.cluster.wait`.
+    ClusterWait {
+        acquires: bool,
+        aligned: bool,
+    },
     Trap,
 }
 
@@ -186,6 +210,24 @@ pub(crate) struct Matrix {
     pub descriptor: R64,
     /// Rows of `a`, columns of `b` are contiguous, rather than the depth.
     pub across: bool,
+}
+
+/// `mbarrier.test_wait` and `mbarrier.try_wait`.
+pub(crate) struct MbarrierWait {
+    pub result: Pred,
+    pub space: Space,
+    pub address: Address,
+    pub phase: WaitFor,
+    pub acquires: bool,
+    /// `try_wait`.
+    pub waits: bool,
+}
+
+/// Where a wait has its phase from.
+#[derive(Clone, Copy)]
+pub(crate) enum WaitFor {
+    State(R64),
+    Parity(R32),
 }
 
 /// An instruction whose lanes may stand at several places in the text, as long as all execute the same.

@@ -34,6 +34,7 @@ impl CudaError {
     pub const LAUNCH_TIMEOUT: Self = Self(702);
     pub const LAUNCH_FAILED: Self = Self(719);
     pub const COOPERATIVE_LAUNCH_TOO_LARGE: Self = Self(720);
+    pub const INVALID_CLUSTER_SIZE: Self = Self(912);
     pub const NOT_SUPPORTED: Self = Self(801);
     pub const STREAM_CAPTURE_UNSUPPORTED: Self = Self(900);
     pub const STREAM_CAPTURE_INVALIDATED: Self = Self(901);
@@ -197,6 +198,7 @@ static ERRORS: &[Entry] = &[
     (909, c"CUDA_ERROR_TIMEOUT", c"timeout"),
     (910, c"CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE", c"graph exec update failure"),
     (911, c"CUDA_ERROR_EXTERNAL_DEVICE", c"external device"),
+    (912, c"CUDA_ERROR_INVALID_CLUSTER_SIZE", c"invalid cluster size"),
     (913, c"CUDA_ERROR_FUNCTION_NOT_LOADED", c"function not loaded"),
     (914, c"CUDA_ERROR_INVALID_RESOURCE_TYPE", c"invalid resource type"),
     (915, c"CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION", c"invalid resource configuration"),

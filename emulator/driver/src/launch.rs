@@ -36,7 +36,7 @@ pub unsafe extern "C" fn cuLaunchKernel(
         block: [block_x, block_y, block_z],
         shared_bytes,
         cooperative: false,
-        cluster: [1; 3],
+        cluster: None,
     };
     // SAFETY: `params` and `extra` as in this function's contract.
     entry("cuLaunchKernel", &shape.arguments(function, stream), |driver| unsafe {
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn cuLaunchCooperativeKernel(
         block: [block_x, block_y, block_z],
         shared_bytes,
         cooperative: true,
-        cluster: [1; 3],
+        cluster: None,
     };
     // SAFETY: `params` as in this function's contract.
     entry("cuLaunchCooperativeKernel", &shape.arguments(function, stream), |driver| unsafe {
@@ -108,7 +108,7 @@ struct Shape {
     block: [u32; 3],
     shared_bytes: u32,
     cooperative: bool,
-    cluster: [u32; 3],
+    cluster: Option<[u32; 3]>,
 }
 
 impl Shape {
@@ -116,7 +116,7 @@ impl Shape {
     /// The attributes are null or hold their count of elements.
     unsafe fn of_config(config: &LaunchConfig) -> Self {
         let LaunchConfig { grid, block, shared_bytes, .. } = *config;
-        let mut shape = Self { grid, block, shared_bytes, cooperative: false, cluster: [1; 3] };
+        let mut shape = Self { grid, block, shared_bytes, cooperative: false, cluster: None };
         let attributes: &[LaunchAttribute] = if config.attributes.is_null() {
             &[]
         } else {
@@ -126,7 +126,10 @@ impl Shape {
         for attribute in attributes {
             match attribute.id {
                 launch_attribute::COOPERATIVE => shape.cooperative = attribute.value[0] != 0,
-                launch_attribute::CLUSTER_DIMENSION => shape.cluster.copy_from_slice(&attribute.value[..3]),
+                launch_attribute::CLUSTER_DIMENSION => {
+                    let [x, y, z, ..] = attribute.value;
+                    shape.cluster = Some([x, y, z]);
+                }
                 _ => {}
             }
         }
@@ -163,9 +166,6 @@ impl Shape {
         if !in_limits {
             return Err(CudaError::INVALID_VALUE);
         }
-        if self.cluster != [1; 3] {
-            return Err(CudaError::NOT_SUPPORTED);
-        }
         let blocks = self.grid.iter().map(|extent| u64::from(*extent)).product::<u64>();
         let resident = blocks_per_multiprocessor(model, code, threads as u32, self.shared_bytes.into());
         if self.cooperative && blocks > u64::from(resident) * u64::from(model.multiprocessors()) {
@@ -200,10 +200,10 @@ unsafe fn launch(
     shape.check(driver, &code, &context)?;
     // SAFETY: as in this function's contract.
     let params = unsafe { packed(&code, params, extra)? };
-    let Shape { grid, block, shared_bytes: dynamic_shared, cooperative, .. } = *shape;
+    let Shape { grid, block, shared_bytes: dynamic_shared, cooperative, cluster } = *shape;
     driver.submit(
         stream,
-        Operation::Launch(Box::new(KernelLaunch { code, grid, block, dynamic_shared, cooperative, params })),
+        Operation::Launch(Box::new(KernelLaunch { code, grid, block, dynamic_shared, cluster, cooperative, params })),
     )
 }
 

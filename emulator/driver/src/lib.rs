@@ -42,4 +42,5 @@ mod settings;
 mod state;
 mod stream;
 mod symbols;
+mod tensor;
 mod unsupported;

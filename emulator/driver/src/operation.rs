@@ -35,6 +35,8 @@ pub struct KernelLaunch {
     pub grid: [u32; 3],
     pub block: [u32; 3],
     pub dynamic_shared: u32,
+    /// Blocks of a cluster along each axis, where the launch names them.
+    pub cluster: Option<[u32; 3]>,
     /// Whether all blocks have to be resident at once.
     pub cooperative: bool,
     /// The parameters, packed.
@@ -97,14 +99,18 @@ impl Driver {
             return Ok(());
         }
         let resident = launch.cooperative.then(|| all_resident(context.emulator.config(), launch.grid));
-        let result = context.emulator.launch(&Launch {
+        let kernel = Launch {
             kernel: &launch.code.kernel,
             grid: launch.grid,
             block: launch.block,
             dynamic_shared: launch.dynamic_shared,
             params: &launch.params,
             config: resident.as_ref(),
-        });
+        };
+        let result = match launch.cluster {
+            Some(cluster) => context.emulator.launch_cluster(&kernel, cluster),
+            None => context.emulator.launch(&kernel),
+        };
         match result {
             Ok(_) => Ok(()),
             Err(LaunchError::Faults(faults)) => {
@@ -115,7 +121,10 @@ impl Driver {
             }
             Err(invalid) => {
                 self.record.remark(&format!("launch of {}: {invalid}", launch.code.kernel.name()));
-                Err(CudaError::INVALID_VALUE)
+                Err(match invalid {
+                    LaunchError::Cluster { .. } => CudaError::INVALID_CLUSTER_SIZE,
+                    _ => CudaError::INVALID_VALUE,
+                })
             }
         }
     }

@@ -6,7 +6,8 @@ use crate::abi::{CuResult, put, put_if_wanted};
 use crate::entry::anytime;
 use crate::error::{CudaError, Outcome};
 use crate::{
-    context, copy, device, error, event, function, graph, launch, library, memory, pointer, pool, stream, unsupported,
+    context, copy, device, error, event, function, graph, launch, library, memory, pointer, pool, stream, tensor,
+    unsupported,
 };
 
 /// `CUdriverProcAddressQueryResult`.
@@ -73,7 +74,7 @@ unsafe fn find(symbol: *const c_char, function: *mut *const c_void, version: i32
 }
 
 /// Name, first CUDA version that has this form, address; of one name the newest form first.
-fn table() -> [(&'static str, i32, *const c_void); 140] {
+fn table() -> [(&'static str, i32, *const c_void); 141] {
     [
         ("cuCtxCreate", 12050, context::cuCtxCreate_v4 as *const c_void),
         ("cuCtxCreate", 11040, context::cuCtxCreate_v3 as *const c_void),
@@ -230,6 +231,7 @@ fn table() -> [(&'static str, i32, *const c_void); 140] {
         ("cuStreamQuery", 0, stream::cuStreamQuery as *const c_void),
         ("cuStreamSynchronize", 0, stream::cuStreamSynchronize as *const c_void),
         ("cuStreamWaitEvent", 0, stream::cuStreamWaitEvent as *const c_void),
+        ("cuTensorMapEncodeTiled", 12000, tensor::cuTensorMapEncodeTiled as *const c_void),
         ("cuThreadExchangeStreamCaptureMode", 0, stream::cuThreadExchangeStreamCaptureMode as *const c_void),
     ]
 }

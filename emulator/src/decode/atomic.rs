@@ -44,10 +44,10 @@ pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &m
         return Err(format!("{} operands", instruction.operands.len()));
     }
     let (address, space) = address(decoder, at, space)?;
-    if !matches!(space, Space::Global | Space::Shared | Space::Generic) {
+    if !matches!(space, Space::Global | Space::Shared | Space::Cluster | Space::Generic) {
         return Err("a space other than .global and .shared".to_owned());
     }
-    decoder.communicates |= space != Space::Shared;
+    decoder.communicates |= !matches!(space, Space::Shared | Space::Cluster);
     let memory = Memory { space, ordering };
     if elements != 1 {
         if space == Space::Shared {
@@ -152,7 +152,7 @@ fn add_flushed(a: u64, b: u64, _: u64) -> u64 {
 }
 
 /// The new value for the old one and the operands, on the bits of the type.
-fn narrow(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
+pub(super) fn narrow(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
     let f: fn(u64, u64, u64) -> u64 = match (operation, ty) {
         ("add", Type::Unsigned(32) | Type::Signed(32)) => |a, b, _| u64::from((a as u32).wrapping_add(b as u32)),
         ("add", Type::F32) => {
@@ -179,7 +179,7 @@ fn narrow(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
     Ok(f)
 }
 
-fn wide(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
+pub(super) fn wide(operation: &str, ty: Type) -> Result<fn(u64, u64, u64) -> u64> {
     let f: fn(u64, u64, u64) -> u64 = match (operation, ty) {
         ("add", Type::Unsigned(64) | Type::Signed(64)) => |a, b, _| a.wrapping_add(b),
         ("add", Type::F64) => |a, b, _| arith::add_f64(f64::from_bits(a), f64::from_bits(b), NearestEven).to_bits(),

@@ -37,15 +37,18 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
         }
         "exit" => decoder.push(Op::Exit),
         "trap" | "brkpt" => decoder.push(Op::Trap),
+        "barrier" if m.take("cluster") => return super::cluster::barrier(decoder, instruction, m),
         "bar" | "barrier" => return barrier(decoder, instruction, m),
+        "membar" | "fence" if m.take("proxy") => return proxy_fence(decoder, instruction, m),
         "membar" => {
             m.take_any(&["cta", "gl", "sys"]).ok_or("a scope is missing")?;
             fence(decoder);
         }
-        "fence" if m.take("proxy") => {
-            m.take_prefix("async");
+        "fence" if m.take("mbarrier_init") => {
+            m.take("release");
+            m.take("cluster");
             decoder.class = Class::Barrier;
-            decoder.simple(|_, _, _| {});
+            decoder.simple(|warp, env, mask| observe::proxy_fence(warp, env, mask, true));
         }
         "fence" => {
             m.take_any(&["sc", "acq_rel", "acquire", "release"]);
@@ -71,6 +74,25 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
 fn fence(decoder: &mut Decoder<'_>) {
     decoder.class = Class::Barrier;
     decoder.simple(|warp, env, mask| observe::fence(warp, env, mask));
+}
+
+/// A fence between proxies. Of the proxies, the asynchronous one alone is modelled, in shared memory.
+fn proxy_fence(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
+    decoder.class = Class::Barrier;
+    let kind = m.take_any(&["alias", "async", "tensormap::generic", "async::generic"]).ok_or("a proxy is missing")?;
+    m.take_any(&["release", "acquire"]);
+    m.take_any(&["sync_restrict::shared::cta", "sync_restrict::shared::cluster"]);
+    m.take_any(&["cta", "cluster", "gpu", "sys"]);
+    let space = m.take_any(&["global", "shared::cta", "shared::cluster"]);
+    if let Some(map) = instruction.operands.first() {
+        super::memory::address(decoder, map, crate::memory::Space::Generic)?;
+    }
+    if kind.starts_with("async") && space != Some("global") {
+        decoder.simple(|warp, env, mask| observe::proxy_fence(warp, env, mask, false));
+    } else {
+        decoder.simple(|_, _, _| {});
+    }
+    Ok(())
 }
 
 fn barrier(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {

@@ -4,6 +4,7 @@ use super::decoder::Decoder;
 use super::memory::address;
 use super::moves::space;
 use super::types::{Modifiers, Type};
+use super::{bulk, mbarrier};
 use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
 use crate::exec::copies;
@@ -14,8 +15,15 @@ type Result<T = ()> = std::result::Result<T, String>;
 
 pub(crate) fn copy(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
     decoder.class = Class::AsyncCopy;
+    let reduces = m.take("reduce");
     if !m.take("async") {
         return Err("unknown form of `cp`".to_owned());
+    }
+    if m.take("bulk") {
+        return bulk::bulk(decoder, instruction, m, reduces);
+    }
+    if m.take("mbarrier") {
+        return mbarrier::arrive_later(decoder, instruction, m);
     }
     match m.take_any(&["commit_group", "wait_group", "wait_all"]) {
         Some("commit_group") => decoder.simple(|warp, _, mask| warp.copies.commit(mask)),

@@ -389,6 +389,12 @@ impl<'a> Decoder<'a> {
                 _ => Err("a number where a predicate is needed".to_owned()),
             },
             Operand::Integer(value) => Ok(self.constant_pred(*value != 0)),
+            Operand::Special(name) if name == "is_explicit_cluster" => {
+                match self.pool.constant(File::Pred, Value::Special(Special::IsCluster)) {
+                    Register::Pred(pred) => Ok(pred),
+                    _ => unreachable!("the pool gives a register of the file that was asked for"),
+                }
+            }
             _ => Err(format!("`{operand:?}` where a predicate is needed")),
         }
     }
@@ -484,7 +490,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// A special register that is constant for a block. One block makes one cluster.
+/// A special register that is constant for a block.
 fn special(name: &str) -> Option<Value> {
     let axis = |name: &str| match name {
         "x" => Some(0),
@@ -497,10 +503,12 @@ fn special(name: &str) -> Option<Value> {
         return Some(match register {
             "tid" => Value::Special(Special::Tid(axis)),
             "ntid" => Value::Special(Special::Ntid(axis)),
-            "ctaid" | "clusterid" => Value::Special(Special::Ctaid(axis)),
-            "nctaid" | "nclusterid" => Value::Special(Special::Nctaid(axis)),
-            "cluster_ctaid" => Value::Bits(0),
-            "cluster_nctaid" => Value::Bits(1),
+            "ctaid" => Value::Special(Special::Ctaid(axis)),
+            "nctaid" => Value::Special(Special::Nctaid(axis)),
+            "clusterid" => Value::Special(Special::ClusterId(axis)),
+            "nclusterid" => Value::Special(Special::Clusters(axis)),
+            "cluster_ctaid" => Value::Special(Special::ClusterCtaid(axis)),
+            "cluster_nctaid" => Value::Special(Special::ClusterBlocks(axis)),
             _ => return None,
         });
     }
@@ -510,8 +518,9 @@ fn special(name: &str) -> Option<Value> {
         "nwarpid" => Value::Special(Special::Warps),
         "smid" => Value::Special(Special::Multiprocessor),
         "nsmid" => Value::Special(Special::Multiprocessors),
-        "gridid" | "cluster_ctarank" => Value::Bits(0),
-        "cluster_nctarank" => Value::Bits(1),
+        "gridid" => Value::Bits(0),
+        "cluster_ctarank" => Value::Special(Special::ClusterRank),
+        "cluster_nctarank" => Value::Special(Special::ClusterSize),
         "WARP_SZ" => Value::Bits(32),
         "lanemask_eq" => Value::Special(Special::LaneMask(LaneMask::Equal)),
         "lanemask_le" => Value::Special(Special::LaneMask(LaneMask::LessEqual)),

@@ -92,6 +92,7 @@ impl<'a> Linker<'a> {
             required_threads: entry.required_threads,
             max_registers: entry.max_registers,
             min_blocks: entry.min_blocks,
+            required_cluster: entry.required_cluster,
             static_shared: static_shared as u32,
             local_bytes: build.frame.next_multiple_of(16) as u32,
             insts: build.insts,

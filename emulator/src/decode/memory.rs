@@ -74,7 +74,9 @@ pub(crate) fn address(decoder: &mut Decoder<'_>, operand: &Operand, space: Space
                 Symbol::Function(_) => return Err(format!("the function `{name}` as memory")),
             };
             // `.param` variables of functions and calls are local.
-            let fits = matches!((space, actual), (Space::Generic, _) | (Space::Param, Space::Local)) || space == actual;
+            let fits = matches!((space, actual), (Space::Generic, _) | (Space::Param, Space::Local))
+                || matches!((space, actual), (Space::Cluster, Space::Shared))
+                || space == actual;
             if !fits {
                 return Err(format!("`{name}`, which lies in .{}, as an address in .{}", actual.name(), space.name()));
             }
@@ -140,7 +142,7 @@ pub(crate) fn load(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
     let (address, space) = address(decoder, from, space)?;
     decoder.class = match space {
         Space::Global | Space::Generic => Class::GlobalLoad,
-        Space::Shared => Class::SharedLoad,
+        Space::Shared | Space::Cluster => Class::SharedLoad,
         Space::Local => Class::Local,
         Space::Param => Class::Param,
     };
@@ -226,7 +228,7 @@ pub(crate) fn store(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mu
     let (address, space) = address(decoder, to, space)?;
     decoder.class = match space {
         Space::Global | Space::Generic => Class::GlobalStore,
-        Space::Shared => Class::SharedStore,
+        Space::Shared | Space::Cluster => Class::SharedStore,
         Space::Local => Class::Local,
         Space::Param => Class::Param,
     };

@@ -5,7 +5,9 @@
 
 mod atomic;
 mod bits;
+mod bulk;
 mod call;
+mod cluster;
 mod compare;
 mod control;
 mod convert;
@@ -16,6 +18,7 @@ mod flow;
 mod half;
 mod integer;
 mod link;
+mod mbarrier;
 mod memory;
 mod moves;
 mod pool;
@@ -32,6 +35,7 @@ use types::Modifiers;
 
 pub(crate) use call::code_address;
 pub(crate) use link::{Linker, variables};
+pub(crate) use memory::Address;
 
 /// Decodes one instruction. The error names what is unknown.
 fn instruction(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result<(), String> {
@@ -42,7 +46,14 @@ fn instruction(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result<(
         "cvta" => moves::cvta(decoder, instruction, m),
         "isspacep" => moves::isspacep(decoder, instruction, m),
         "ld" | "ldu" => memory::load(decoder, instruction, m),
+        "st" if m.has("async") => bulk::store_async(decoder, instruction, m),
         "st" => memory::store(decoder, instruction, m),
+        "prefetch" if m.has("tensormap") => bulk::prefetch_map(decoder, instruction, m),
+        "mbarrier" => mbarrier::mbarrier(decoder, instruction, m),
+        "mapa" => cluster::mapa(decoder, instruction, m),
+        "getctarank" => cluster::getctarank(decoder, instruction, m),
+        "griddepcontrol" => cluster::griddepcontrol(decoder, instruction, m),
+        "createpolicy" => cluster::createpolicy(decoder, instruction, m),
         "prefetch" | "prefetchu" | "discard" | "applypriority" => memory::hint(decoder, instruction, m),
         "atom" | "red" => atomic::atomic(decoder, instruction, m),
         "cp" => copy::copy(decoder, instruction, m),

@@ -3,6 +3,8 @@
 use super::decoder::Decoder;
 use super::types::{Modifiers, Type};
 use crate::ast::{Instruction, Operand};
+use crate::exec::cluster::split;
+use crate::lanes::Slot;
 use crate::memory::Space;
 
 /// The operands of an instruction that takes exactly `N`.
@@ -109,6 +111,7 @@ pub(crate) fn space(name: &str) -> Option<Space> {
     match name {
         "global" | "const" => Some(Space::Global),
         "shared" | "shared::cta" => Some(Space::Shared),
+        "shared::cluster" => Some(Space::Cluster),
         "local" => Some(Space::Local),
         "param" | "param::entry" | "param::func" => Some(Space::Param),
         _ => None,
@@ -137,6 +140,18 @@ pub(crate) fn isspacep(
     let space = m.take_map(space).ok_or("a state space is missing")?;
     let [to, from] = operands(instruction)?;
     let (d, a) = (decoder.dest_pred(to)?, decoder.source64(from, Type::Unsigned(64))?);
-    decoder.map1(d, a, move |x| Space::of(x) == space);
+    if space == Space::Shared {
+        // The window of the block's own memory: addresses there may name it as a member of the cluster.
+        decoder.simple(move |warp, env, mask| {
+            let is_own = |x: u64| {
+                Space::of(x) == space && split(x.wrapping_sub(space.window())).0.is_none_or(|rank| rank == env.rank)
+            };
+            let values = a.load(warp).map(is_own);
+            d.store(warp, mask, values);
+        });
+    } else {
+        let space = if space == Space::Cluster { Space::Shared } else { space };
+        decoder.map1(d, a, move |x| Space::of(x) == space);
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Loads and stores, for all lanes of a mask at once. Bounds and alignment are checked before any byte is touched; a lane that
 //! fails is reported and left out: it loads 0xff bytes and stores nothing.
 
+use super::cluster::each_block;
 use super::{Env, Warp, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, R32, R64, Slot, lanes_of};
@@ -90,19 +91,10 @@ pub(crate) fn load(
     while rest != 0 {
         let (space, lanes, offsets) = one_space(&mut rest, space, addresses);
         match space {
-            Space::Shared => {
-                let lanes = shared_lanes(warp, env, lanes, &offsets, shape.size());
-                match shape.strong {
-                    None => observe::shared_load(warp, env, lanes, &offsets, shape.size() as u32),
-                    Some(ordering) => {
-                        let kind = (Strong::Load, ordering);
-                        observe::shared_strong(warp, env, lanes, &offsets, shape.size() as u32, kind);
-                    }
-                }
-                for lane in lanes_of(lanes) {
-                    shape.unpack(&env.shared[offsets[lane] as usize..][..shape.size()], lane, &mut elements);
-                }
-            }
+            Space::Shared => load_from_block(warp, env, lanes, &offsets, shape, &mut elements),
+            Space::Cluster => each_block(warp, env, lanes, &offsets, &mut |warp, env, lanes, offsets| {
+                load_from_block(warp, env, lanes, offsets, shape, &mut elements);
+            }),
             Space::Local => load_local(warp, env, lanes, &offsets, shape, &mut elements),
             Space::Param => load_param(warp, env, lanes, &offsets, shape, &mut elements),
             _ => {
@@ -138,20 +130,10 @@ pub(crate) fn store(
     while rest != 0 {
         let (space, lanes, offsets) = one_space(&mut rest, space, addresses);
         match space {
-            Space::Shared => {
-                let lanes = shared_lanes(warp, env, lanes, &offsets, shape.size());
-                let equal = |one: usize, two: usize| elements[..shape.count].iter().all(|e| e[one] == e[two]);
-                match shape.strong {
-                    None => observe::shared_store(warp, env, lanes, &offsets, shape.size() as u32, equal),
-                    Some(ordering) => {
-                        let kind = (Strong::Store, ordering);
-                        observe::shared_strong(warp, env, lanes, &offsets, shape.size() as u32, kind);
-                    }
-                }
-                for lane in lanes_of(lanes) {
-                    shape.pack(elements, lane, &mut env.shared[offsets[lane] as usize..][..shape.size()]);
-                }
-            }
+            Space::Shared => store_to_block(warp, env, lanes, &offsets, (shape, elements)),
+            Space::Cluster => each_block(warp, env, lanes, &offsets, &mut |warp, env, lanes, offsets| {
+                store_to_block(warp, env, lanes, offsets, (shape, elements));
+            }),
             Space::Local => {
                 for lane in lanes_of(local_lanes(warp, env, lanes, &offsets, shape.size())) {
                     shape.pack(elements, lane, warp.local.write(lane, offsets[lane], shape.size()));
@@ -181,6 +163,48 @@ pub(crate) fn store(
     }
 }
 
+fn load_from_block(
+    warp: &mut Warp,
+    env: &mut Env<'_>,
+    lanes: u32,
+    offsets: &[u64; LANES],
+    shape: Shape,
+    elements: &mut Elements,
+) {
+    let lanes = shared_lanes(warp, env, lanes, offsets, shape.size());
+    match shape.strong {
+        None => observe::shared_load(warp, env, lanes, offsets, shape.size() as u32),
+        Some(ordering) => {
+            let kind = (Strong::Load, ordering);
+            observe::shared_strong(warp, env, lanes, offsets, shape.size() as u32, kind);
+        }
+    }
+    for lane in lanes_of(lanes) {
+        shape.unpack(&env.shared[offsets[lane] as usize..][..shape.size()], lane, elements);
+    }
+}
+
+fn store_to_block(
+    warp: &mut Warp,
+    env: &mut Env<'_>,
+    lanes: u32,
+    offsets: &[u64; LANES],
+    (shape, elements): (Shape, &Elements),
+) {
+    let lanes = shared_lanes(warp, env, lanes, offsets, shape.size());
+    let equal = |one: usize, two: usize| elements[..shape.count].iter().all(|e| e[one] == e[two]);
+    match shape.strong {
+        None => observe::shared_store(warp, env, lanes, offsets, shape.size() as u32, equal),
+        Some(ordering) => {
+            let kind = (Strong::Store, ordering);
+            observe::shared_strong(warp, env, lanes, offsets, shape.size() as u32, kind);
+        }
+    }
+    for lane in lanes_of(lanes) {
+        shape.pack(elements, lane, &mut env.shared[offsets[lane] as usize..][..shape.size()]);
+    }
+}
+
 /// The allocation of one lane's access, if it is allowed.
 fn global_lane<'a>(warp: &Warp, env: &mut Env<'a>, lane: usize, address: u64, size: u64) -> Option<Region<'a>> {
     let found = env.region(address, size);
@@ -193,7 +217,7 @@ fn global_lane<'a>(warp: &Warp, env: &mut Env<'a>, lane: usize, address: u64, si
 }
 
 /// Takes from `rest` the lanes whose address lies in the space of the first lane's: that space, the lanes, their addresses in
-/// it. Only a generic address can be in more than one.
+/// it. Only a generic address can be in more than one; one in shared memory may be in any block's of the cluster.
 pub(crate) fn one_space(rest: &mut u32, space: Space, addresses: &[u64; LANES]) -> (Space, u32, [u64; LANES]) {
     if space != Space::Generic {
         return (space, std::mem::take(rest), *addresses);
@@ -203,6 +227,7 @@ pub(crate) fn one_space(rest: &mut u32, space: Space, addresses: &[u64; LANES]) 
         lanes_of(*rest).filter(|lane| Space::of(addresses[*lane]) == space).fold(0, |mask, lane| mask | 1 << lane);
     *rest &= !lanes;
     let window = space.window();
+    let space = if space == Space::Shared { Space::Cluster } else { space };
     (space, lanes, std::array::from_fn(|lane| addresses[lane].wrapping_sub(window)))
 }
 

@@ -1,6 +1,7 @@
 //! Atomic operations, lane by lane.
 
 use super::access::{misaligned, one_space, out_of_bounds, shared_lanes, word};
+use super::cluster::each_block;
 use super::{Env, Warp, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{LANES, lanes_of};
@@ -33,6 +34,10 @@ pub(crate) fn update<const W: usize>(
                 let f = |lane, old| f(space, lane, old);
                 update_shared::<W>(warp, env, lanes, memory.ordering, &offsets, &f, &mut old);
             }
+            Space::Cluster => each_block(warp, env, lanes, &offsets, &mut |warp, env, lanes, offsets| {
+                let f = |lane, old| f(Space::Shared, lane, old);
+                update_shared::<W>(warp, env, lanes, memory.ordering, offsets, &f, &mut old);
+            }),
             Space::Global => update_global::<W>(warp, env, lanes, &offsets, &|lane, old| f(space, lane, old), &mut old),
             space => {
                 for lane in lanes_of(lanes) {

@@ -4,10 +4,13 @@
 //! or at a random turn of the warp between them.
 
 use super::access::shared_lanes;
+use super::mbarrier::{self, Change};
 use super::{Env, Warp, observe};
 use crate::config::Asynchrony;
+use crate::fault::FaultKind;
 use crate::lanes::{LANES, lanes_of};
 use crate::memory::Space;
+use crate::shadow::Issuer;
 
 /// One `cp.async` of a warp.
 struct Copy {
@@ -22,6 +25,18 @@ struct Copy {
     source: [u8; LANES],
     /// The commit group of each lane's copy.
     group: [u32; LANES],
+    /// Its place in the order of issue.
+    number: u64,
+}
+
+/// One lane's `cp.async.mbarrier.arrive`, which arrives when all its copies before are complete.
+struct Arrival {
+    lane: usize,
+    /// The offset of the `mbarrier` object.
+    address: u32,
+    /// Copies with a lower number come before it.
+    end: u64,
+    pc: u32,
 }
 
 /// The copies of a warp that are in flight, oldest first.
@@ -30,11 +45,14 @@ pub(crate) struct Copies {
     list: Vec<Copy>,
     /// Groups that each lane has committed.
     committed: [u32; LANES],
+    arrivals: Vec<Arrival>,
+    issued: u64,
 }
 
 impl Copies {
     pub fn clear(&mut self) {
         self.list.clear();
+        self.arrivals.clear();
         self.committed = [0; LANES];
     }
 
@@ -45,9 +63,9 @@ impl Copies {
         }
     }
 
-    /// Whether any copy is in flight.
+    /// Whether nothing is in flight.
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.list.is_empty() && self.arrivals.is_empty()
     }
 }
 
@@ -73,7 +91,9 @@ pub(crate) fn issue(
         }
     }
     observe::copy_issued(warp, env, lanes, &to, &from, &source, size);
-    let mut copy = Copy { pending: lanes, unmoved: lanes, to, from, size, source, group: warp.copies.committed };
+    let (group, number) = (warp.copies.committed, warp.copies.issued);
+    warp.copies.issued += 1;
+    let mut copy = Copy { pending: lanes, unmoved: lanes, to, from, size, source, group, number };
     let now = match env.context.config.asynchrony {
         Asynchrony::Eager => true,
         Asynchrony::Late => false,
@@ -123,6 +143,61 @@ pub(crate) fn drift(warp: &mut Warp, env: &mut Env<'_>) {
             let lanes = copy.unmoved;
             move_bytes(env, copy, lanes);
         }
+    }
+    for at in (0..warp.copies.arrivals.len()).rev() {
+        if env.random.one_in(4) {
+            let arrival = warp.copies.arrivals.swap_remove(at);
+            arrive(warp, env, &arrival);
+        }
+    }
+}
+
+/// `cp.async.mbarrier.arrive`: lanes arrive at these objects when their copies so far are complete. `awaits` says that the phase
+/// is to wait for one arrival more than it would otherwise.
+pub(crate) fn arrive_later(
+    warp: &mut Warp,
+    env: &mut Env<'_>,
+    mask: u32,
+    (space, addresses): (Space, &[u64; LANES]),
+    awaits: bool,
+) {
+    if awaits {
+        mbarrier::change(warp, env, mask, (space, addresses), &|_| Change::Await, false);
+    }
+    for lane in lanes_of(mask) {
+        let Some((_, address)) = env.locate(warp, lane, (space, addresses[lane]), (8, 8)) else { continue };
+        observe::mbarrier_use(warp, env, 1 << lane, address, false);
+        let arrival = Arrival { lane, address, end: warp.copies.issued, pc: env.pc };
+        if env.context.config.asynchrony == Asynchrony::Eager {
+            arrive(warp, env, &arrival);
+        } else {
+            warp.copies.arrivals.push(arrival);
+        }
+    }
+}
+
+/// Completes all copies that an arrival waits for. False if there is none.
+pub(crate) fn complete_all(warp: &mut Warp, env: &mut Env<'_>) -> bool {
+    let arrivals = std::mem::take(&mut warp.copies.arrivals);
+    arrivals.iter().for_each(|arrival| arrive(warp, env, arrival));
+    !arrivals.is_empty()
+}
+
+fn arrive(warp: &mut Warp, env: &mut Env<'_>, arrival: &Arrival) {
+    let Arrival { lane, address, end, pc } = *arrival;
+    let issuer = Issuer { party: warp.party, lane: lane as u32, pc };
+    let mut list = std::mem::take(&mut warp.copies.list);
+    for copy in list.iter_mut().filter(|copy| copy.number < end && copy.pending >> lane & 1 == 1) {
+        let late = copy.unmoved & 1 << lane;
+        move_bytes(env, copy, late);
+        copy.pending &= !(1 << lane);
+        let to = copy.to[lane] as u32;
+        observe::bulk_write_completed(env, issuer, to..to + u32::from(copy.size), address);
+    }
+    list.retain(|copy| copy.pending != 0);
+    warp.copies.list = list;
+    if let Err(what) = mbarrier::apply(env, address, Change::Arrive { count: 1, bytes: 0 }) {
+        env.fault_of(issuer, FaultKind::Mbarrier { address: address.into(), what });
     }
 }
 

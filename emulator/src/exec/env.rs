@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 
+use super::cluster::{Cluster, Part};
+use super::mbarrier::Mbarriers;
 use super::{Warp, wgmma};
 use crate::config::{Checks, Config};
 use crate::counters::Counters;
@@ -11,7 +13,7 @@ use crate::memory::{Region, View};
 use crate::numeric::Perturbation;
 use crate::program::Program;
 use crate::random::Random;
-use crate::shadow::{Conflict, SharedShadow};
+use crate::shadow::{Conflict, Issuer, SharedShadow};
 
 /// What all blocks of a launch share, read only.
 pub(crate) struct Context<'a> {
@@ -21,6 +23,10 @@ pub(crate) struct Context<'a> {
     pub config: &'a Config,
     pub grid: [u32; 3],
     pub block: [u32; 3],
+    /// Blocks of a cluster along each axis.
+    pub cluster: [u32; 3],
+    /// The launch or the kernel named a size of clusters.
+    pub is_cluster: bool,
     pub dynamic_shared: u32,
     pub shared_bytes: u32,
     /// Addresses of the module's variables.
@@ -34,6 +40,10 @@ pub(crate) struct Env<'a> {
     /// `blockIdx`.
     pub block: [u32; 3],
     pub shared: Vec<u8>,
+    /// The block's number in its cluster.
+    pub rank: u32,
+    pub cluster: Cluster,
+    pub mbarriers: Mbarriers,
     /// The instruction in execution.
     pub pc: u32,
     /// Warp-instructions that the block has executed: its clock.
@@ -52,11 +62,18 @@ pub(crate) struct Env<'a> {
 }
 
 impl<'a> Env<'a> {
-    pub fn new(context: &'a Context<'a>) -> Self {
+    /// The block with a rank in its cluster.
+    pub fn new(context: &'a Context<'a>, rank: u32) -> Self {
         let checks = context.config.checks;
         let threads: u32 = context.block.iter().product();
+        let blocks: u32 = context.cluster.iter().product();
+        let mut cluster = Cluster::default();
+        cluster.parts.resize_with(blocks as usize, Part::default);
         Self {
             context,
+            rank,
+            cluster,
+            mbarriers: Mbarriers::default(),
             block: [0; 3],
             shared: vec![0xff; context.shared_bytes as usize],
             pc: 0,
@@ -65,7 +82,7 @@ impl<'a> Env<'a> {
             faults: FaultLog::default(),
             random: Random::new(0, 0),
             shadow: (checks != Checks::NONE && context.shared_bytes != 0)
-                .then(|| SharedShadow::new(context.shared_bytes, threads.div_ceil(32), checks)),
+                .then(|| SharedShadow::new(context.shared_bytes, threads.div_ceil(32), (rank, blocks), checks)),
             conflicts: Vec::new(),
             wgmma: wgmma::Product::default(),
             hot: 0,
@@ -76,6 +93,7 @@ impl<'a> Env<'a> {
     pub fn restart(&mut self, block: [u32; 3], number: u64) {
         self.block = block;
         self.shared.fill(0xff);
+        self.mbarriers.clear();
         self.clock = 0;
         self.random = Random::new(self.context.config.seed, number);
         if let Some(shadow) = &mut self.shadow {
@@ -113,7 +131,7 @@ impl<'a> Env<'a> {
     #[inline(never)]
     pub fn fault_at(&mut self, pc: u32, warp: u32, lane: u32, kind: FaultKind) {
         let earlier = match &kind {
-            FaultKind::Race { earlier, .. } => earlier.location.ptx_line,
+            FaultKind::Race { earlier, .. } | FaultKind::Proxy { earlier, .. } => earlier.location.ptx_line,
             FaultKind::InFlight { copy, .. } => copy.location.ptx_line,
             _ => 0,
         };
@@ -130,10 +148,37 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// One side of a conflict.
-    pub fn access(&self, warp: u32, lane: u32, pc: u32) -> Access {
-        Access { thread: self.thread(warp, lane), location: location(self.context.program, pc) }
+    /// Records a fault of a copy at its issue, by a block of this cluster.
+    #[cold]
+    #[inline(never)]
+    pub fn fault_of(&mut self, issuer: Issuer, kind: FaultKind) {
+        let warps = self.warps();
+        self.fault_at(issuer.pc, issuer.party % warps, issuer.lane, kind);
     }
+
+    /// Warps of a block.
+    fn warps(&self) -> u32 {
+        self.context.block.iter().product::<u32>().div_ceil(32)
+    }
+
+    /// `blockIdx` of the block with a rank in this cluster.
+    pub fn block_of(&self, rank: u32) -> [u32; 3] {
+        let shape = self.context.cluster;
+        let [mine, theirs] = [self.rank, rank].map(|rank| local(rank, shape));
+        std::array::from_fn(|axis| self.block[axis] - mine[axis] + theirs[axis])
+    }
+
+    /// One side of a conflict: a lane of a warp of the cluster, by number.
+    pub fn access(&self, party: u32, lane: u32, pc: u32) -> Access {
+        let (rank, warp) = (party / self.warps(), party % self.warps());
+        let (thread, location) = (self.thread(warp, lane), location(self.context.program, pc));
+        Access { block: self.block_of(rank), thread, location }
+    }
+}
+
+/// Where in its cluster the block with a rank lies.
+pub(crate) fn local(rank: u32, [x, y, _]: [u32; 3]) -> [u32; 3] {
+    [rank % x, rank / x % y, rank / x / y]
 }
 
 /// Where an instruction stands.

@@ -2,14 +2,17 @@
 
 pub(crate) mod access;
 pub(crate) mod atomic;
+pub(crate) mod bulk;
+pub(crate) mod cluster;
 pub(crate) mod copies;
 mod env;
-mod local;
+mod frame;
+pub(crate) mod mbarrier;
 pub(crate) mod observe;
 mod warp;
 pub(crate) mod wgmma;
 
 pub(crate) use copies::Copies;
-pub(crate) use env::{Context, Env, FaultLog, location};
-pub(crate) use local::Local;
+pub(crate) use env::{Context, Env, FaultLog, local, location};
+pub(crate) use frame::Local;
 pub(crate) use warp::{Group, Wait, Warp};

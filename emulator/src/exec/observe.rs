@@ -5,8 +5,9 @@ use crate::fault::FaultKind;
 use crate::lanes::{LANES, Slot, lanes_of};
 use crate::memory::Space;
 use crate::program::Members;
-use crate::shadow::{Hazard, Ordering, Strong, WarpAccess};
+use crate::shadow::{Hazard, Issuer, Ordering, Strong, WarpAccess};
 use crate::traffic;
+use std::ops::Range;
 
 #[inline(never)]
 pub(crate) fn global_load(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
@@ -43,7 +44,7 @@ pub(crate) fn shared_rows_load(warp: &Warp, env: &mut Env<'_>, mask: u32, addres
 fn load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32, by_rows: bool) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes, by_rows };
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, by_rows };
         shadow.load(access, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);
@@ -55,7 +56,7 @@ fn load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], byt
 pub(crate) fn shared_rows_store(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES]) {
     shared(env, mask, addresses, 16);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes: 16, by_rows: true };
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes: 16, by_rows: true };
         shadow.store(access, |_, _| false, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);
@@ -75,7 +76,7 @@ pub(crate) fn shared_store(
 ) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes, by_rows: false };
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, by_rows: false };
         shadow.store(access, equal, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);
@@ -94,7 +95,7 @@ pub(crate) fn shared_strong(
 ) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.index, pc: env.pc, mask, addresses, bytes, by_rows: false };
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, by_rows: false };
         shadow.strong(access, kind, ordering, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);
@@ -103,22 +104,39 @@ pub(crate) fn shared_strong(
 }
 
 /// A product of a warpgroup that will read these bytes (first, count) is issued by a warp.
-pub(crate) fn async_read(_: &Warp, _: &mut Env<'_>, _: &[(u32, u32)]) {}
+pub(crate) fn async_read(warp: &Warp, env: &mut Env<'_>, ranges: &[(u32, u32)]) {
+    let by = issuer(warp, env, 0);
+    for range in inside(env, ranges) {
+        bulk_read_issued(warp, env, by, range);
+    }
+}
 
 /// A warp has waited for a product that read these bytes.
-pub(crate) fn async_read_done(_: &Warp, _: &mut Env<'_>, _: &[(u32, u32)]) {}
+pub(crate) fn async_read_done(warp: &Warp, env: &mut Env<'_>, ranges: &[(u32, u32)]) {
+    let by = issuer(warp, env, 0);
+    let ranges = inside(env, ranges);
+    if let Some(shadow) = &mut env.shadow {
+        ranges.into_iter().for_each(|range| shadow.bulk_read_completed(by, range, true));
+    }
+}
+
+/// What of some bytes (first, count) exists: the rest is reported by those who read it.
+fn inside(env: &Env<'_>, ranges: &[(u32, u32)]) -> Vec<Range<u32>> {
+    let end = env.shared.len() as u32;
+    ranges.iter().map(|(first, count)| (*first).min(end)..first.saturating_add(*count).min(end)).collect()
+}
 
 /// A fence of the block or wider.
 pub(crate) fn fence(warp: &Warp, env: &mut Env<'_>, mask: u32) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.fence(warp.index, mask);
+        shadow.fence(warp.party, mask);
     }
 }
 
 /// Lanes have met at `bar.warp.sync`.
 pub(crate) fn warp_sync(warp: &Warp, env: &mut Env<'_>, lanes: u32) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.warp_sync(warp.index, if lanes == warp.live { u32::MAX } else { lanes });
+        shadow.warp_sync(warp.party, if lanes == warp.live { u32::MAX } else { lanes });
     }
 }
 
@@ -138,7 +156,7 @@ pub(crate) fn warp_barrier(warp: &Warp, env: &mut Env<'_>, mask: u32, members: M
 /// A warp has come to a barrier of its block.
 pub(crate) fn barrier_arrive(warp: &Warp, env: &mut Env<'_>, id: usize) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.barrier_arrive(id as u32, warp.index);
+        shadow.barrier_arrive(id as u32, warp.party);
     }
 }
 
@@ -168,6 +186,11 @@ fn report(warp: &Warp, env: &mut Env<'_>) {
         let access = Box::new(env.access(earlier.warp, earlier.lane, earlier.pc));
         let kind = match conflict.hazard {
             Hazard::InFlight => FaultKind::InFlight { address, copy: access },
+            Hazard::Proxy => FaultKind::Proxy { address, earlier: access },
+            Hazard::Object => {
+                let what = format!("an ordinary access to the object that was initialised by {access}");
+                FaultKind::Mbarrier { address, what }
+            }
             hazard => FaultKind::Race { address, hazard: hazard.name(), earlier: access },
         };
         env.fault(warp, lane, kind);
@@ -187,7 +210,7 @@ pub(crate) fn copy_issued(
     shared(env, mask, to, u32::from(size));
     if let Some(shadow) = &mut env.shadow {
         let access =
-            WarpAccess { warp: warp.index, pc: env.pc, mask, addresses: to, bytes: u32::from(size), by_rows: false };
+            WarpAccess { warp: warp.party, pc: env.pc, mask, addresses: to, bytes: u32::from(size), by_rows: false };
         shadow.copy_issued(access, &mut env.conflicts);
         if !env.conflicts.is_empty() {
             report(warp, env);
@@ -202,6 +225,128 @@ pub(crate) fn copy_issued(
 /// The lanes have waited for a copy.
 pub(crate) fn copy_completed(warp: &Warp, env: &mut Env<'_>, mask: u32, to: &[u64; LANES], size: u32) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.copy_completed(warp.index, mask, to, size);
+        shadow.copy_completed(warp.party, mask, to, size);
+    }
+}
+
+fn issuer(warp: &Warp, env: &Env<'_>, lane: usize) -> Issuer {
+    Issuer { party: warp.party, lane: lane as u32, pc: env.pc }
+}
+
+pub(crate) fn mbarrier_init(warp: &Warp, env: &mut Env<'_>, lane: usize, address: u32) {
+    let by = issuer(warp, env, lane);
+    if let Some(shadow) = &mut env.shadow {
+        shadow.mbarrier_init(by, address.into(), &mut env.conflicts);
+        report_all(warp, env);
+    }
+}
+
+pub(crate) fn mbarrier_inval(warp: &Warp, env: &mut Env<'_>, lane: usize, address: u32) {
+    let by = issuer(warp, env, lane);
+    if let Some(shadow) = &mut env.shadow {
+        shadow.mbarrier_inval(by, address.into());
+    }
+}
+
+/// Lanes use an object, or `is_async`, copies that they issue will.
+pub(crate) fn mbarrier_use(warp: &Warp, env: &mut Env<'_>, lanes: u32, address: u32, is_async: bool) {
+    let by = issuer(warp, env, 0);
+    if let Some(shadow) = &mut env.shadow {
+        shadow.mbarrier_use((by, lanes), address.into(), is_async, &mut env.conflicts);
+        report_all(warp, env);
+    }
+}
+
+/// Lanes arrive and release what they did.
+pub(crate) fn mbarrier_arrive(warp: &Warp, env: &mut Env<'_>, lanes: u32, address: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.mbarrier_arrive(warp.party, lanes, lanes == warp.live, address.into());
+    }
+}
+
+pub(crate) fn mbarrier_complete(env: &mut Env<'_>, address: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.mbarrier_complete(address.into());
+    }
+}
+
+/// Lanes have seen a phase complete and acquire what was released there.
+pub(crate) fn mbarrier_observe(warp: &Warp, env: &mut Env<'_>, lanes: u32, address: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.mbarrier_observe(warp.party, lanes, lanes == warp.live, address.into());
+    }
+}
+
+/// `fence.proxy.async`, or `fence.mbarrier_init`.
+pub(crate) fn proxy_fence(warp: &Warp, env: &mut Env<'_>, lanes: u32, of_init: bool) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.proxy_fence(warp.party, lanes, of_init);
+    }
+}
+
+/// Lanes come to the cluster's barrier.
+pub(crate) fn cluster_arrive(warp: &Warp, env: &mut Env<'_>, lanes: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.cluster_arrive(warp.party, lanes, lanes == warp.live);
+    }
+}
+
+pub(crate) fn cluster_complete(env: &mut Env<'_>) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.cluster_complete();
+    }
+}
+
+/// Lanes leave the cluster's barrier.
+pub(crate) fn cluster_observe(warp: &Warp, env: &mut Env<'_>, lanes: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.cluster_observe(warp.party, lanes, lanes == warp.live);
+    }
+}
+
+/// A bulk copy will write these bytes of the block in hand.
+pub(crate) fn bulk_write_issued(warp: &Warp, env: &mut Env<'_>, by: Issuer, range: Range<u32>) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.bulk_write_issued(by, range, &mut env.conflicts);
+        report_all(warp, env);
+    }
+}
+
+/// It has written them, and told the `mbarrier` object.
+pub(crate) fn bulk_write_completed(env: &mut Env<'_>, by: Issuer, range: Range<u32>, barrier: u32) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.bulk_write_completed(by, range, barrier.into());
+    }
+}
+
+/// Something reads these bytes of the block in hand through the asynchronous proxy, until `bulk_read_completed`.
+pub(crate) fn bulk_read_issued(warp: &Warp, env: &mut Env<'_>, by: Issuer, range: Range<u32>) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.bulk_read_issued(by, range, &mut env.conflicts);
+        report_all(warp, env);
+    }
+}
+
+pub(crate) fn bulk_read_completed(env: &mut Env<'_>, by: Issuer, range: Range<u32>) {
+    if let Some(shadow) = &mut env.shadow {
+        shadow.bulk_read_completed(by, range, false);
+    }
+}
+
+fn report_all(warp: &Warp, env: &mut Env<'_>) {
+    if !env.conflicts.is_empty() {
+        report(warp, env);
+    }
+}
+
+/// The traffic of a bulk copy's row.
+pub(crate) fn bulk_global(env: &mut Env<'_>, bytes: u64, sectors: u64, writes: bool) {
+    let counters = &mut env.counters;
+    if writes {
+        counters.global_store_bytes += bytes;
+        counters.global_store_sectors += sectors;
+    } else {
+        counters.global_load_bytes += bytes;
+        counters.global_load_sectors += sectors;
     }
 }

@@ -20,6 +20,17 @@ pub(crate) enum Wait {
     Barrier(u8),
     /// Other warps have to issue what their warpgroup does together, or to give registers back.
     Warpgroup,
+    /// The phase of an `mbarrier` object. The instruction runs again when some phase is complete.
+    Mbarrier,
+    /// `barrier.cluster.wait`, likewise.
+    Cluster,
+}
+
+impl Wait {
+    /// Whether it waits for what lanes of the same warp need not bring about.
+    pub fn is_outward(self) -> bool {
+        matches!(self, Self::Barrier(_) | Self::Mbarrier | Self::Cluster)
+    }
 }
 
 /// Lanes with the same program counter.
@@ -36,6 +47,8 @@ pub(crate) struct Group {
 pub(crate) struct Warp {
     /// Number within the block.
     pub index: u32,
+    /// Number within the cluster.
+    pub party: u32,
     pub r32: Vec<Lanes<u32>>,
     pub r64: Vec<Lanes<u64>>,
     pub preds: Vec<u32>,
@@ -54,6 +67,10 @@ pub(crate) struct Warp {
     pub depth: [u8; LANES],
     pub local: super::Local,
     pub copies: super::Copies,
+    pub bulk: super::bulk::BulkGroups,
+    /// Lanes that have arrived at the cluster's barrier and not waited yet, and the phase in which they did.
+    pub cluster_arrived: u32,
+    pub cluster_phase: [u32; LANES],
     patience: u32,
     turn: usize,
     /// The lowest program counter at which the running group meets another.
@@ -66,6 +83,7 @@ impl Warp {
         let live = u32::MAX >> (LANES as u32 - threads);
         let mut warp = Self {
             index,
+            party: index,
             r32: vec![Lanes([0; LANES]); program.r32 as usize],
             r64: vec![Lanes([0; LANES]); program.r64 as usize],
             preds: vec![0; program.preds as usize],
@@ -78,6 +96,9 @@ impl Warp {
             depth: [0; LANES],
             local: super::Local::new(program.local_bytes),
             copies: super::Copies::default(),
+            bulk: super::bulk::BulkGroups::default(),
+            cluster_arrived: 0,
+            cluster_phase: [0; LANES],
             patience: PATIENCE,
             turn: 0,
             meeting: u32::MAX,
@@ -106,6 +127,8 @@ impl Warp {
         self.guards.fill(super::wgmma::Guard::FRESH);
         self.local.restart();
         self.copies.clear();
+        self.bulk.clear();
+        self.cluster_arrived = 0;
     }
 
     /// Whether some group can go on.
@@ -181,6 +204,18 @@ impl Warp {
         self.settle();
     }
 
+    /// Groups that wait for `what` look again.
+    pub fn wake(&mut self, what: Wait) -> bool {
+        let mut waits = false;
+        for group in self.groups.iter_mut().filter(|group| group.wait == what) {
+            (group.wait, waits) = (Wait::Ready, true);
+        }
+        if waits {
+            self.settle();
+        }
+        waits
+    }
+
     /// Lanes leave for good.
     pub fn exit(&mut self, lanes: u32) {
         self.live &= !lanes;
@@ -210,11 +245,8 @@ impl Warp {
             chosen = (0..self.groups.len()).filter(above).min_by_key(pc).or(chosen);
         }
         self.current = chosen.unwrap_or(0);
-        let others = self
-            .groups
-            .iter()
-            .enumerate()
-            .filter(|(at, group)| *at != self.current && !matches!(group.wait, Wait::Barrier(_)));
+        let others =
+            self.groups.iter().enumerate().filter(|(at, group)| *at != self.current && !group.wait.is_outward());
         // A group that was let ahead may meet any other, so it is looked after at every instruction.
         self.meeting = if rank == 0 { others.map(|(_, group)| group.pc).min().unwrap_or(u32::MAX) } else { 0 };
     }
@@ -224,9 +256,7 @@ impl Warp {
         let mut at = 0;
         while at < self.groups.len() {
             let one = self.groups[at];
-            let meets = |other: &Group| {
-                other.pc == one.pc && !matches!(one.wait, Wait::Barrier(_)) && !matches!(other.wait, Wait::Barrier(_))
-            };
+            let meets = |other: &Group| other.pc == one.pc && !one.wait.is_outward() && !other.wait.is_outward();
             if let Some(other) = (at + 1..self.groups.len()).find(|other| meets(&self.groups[*other])) {
                 let joined = self.groups.swap_remove(other);
                 let group = &mut self.groups[at];

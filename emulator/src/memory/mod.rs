@@ -17,6 +17,9 @@ pub(crate) const LOCAL_WINDOW: u64 = 2 << 32 | WINDOW_START;
 /// First generic address of the kernel's parameters.
 pub(crate) const PARAM_WINDOW: u64 = 3 << 32 | WINDOW_START;
 
+/// Addresses of `.shared::cluster` above this bit name a block of the cluster, by its rank plus one; those below are the block's own.
+pub(crate) const CLUSTER_SHIFT: u32 = 24;
+
 /// A state space that loads and stores can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Space {
@@ -26,6 +29,8 @@ pub(crate) enum Space {
     Global,
     /// The block's shared memory.
     Shared,
+    /// The shared memory of all blocks of the cluster.
+    Cluster,
     /// The thread's own memory, also the `.param` variables of functions.
     Local,
     /// The kernel's parameters.
@@ -38,7 +43,7 @@ impl Space {
         match self {
             Self::Generic => "generic",
             Self::Global => "global",
-            Self::Shared => "shared",
+            Self::Shared | Self::Cluster => "shared",
             Self::Local => "local",
             Self::Param => "param",
         }
@@ -48,7 +53,7 @@ impl Space {
     pub fn window(self) -> u64 {
         match self {
             Self::Generic | Self::Global => 0,
-            Self::Shared => SHARED_WINDOW,
+            Self::Shared | Self::Cluster => SHARED_WINDOW,
             Self::Local => LOCAL_WINDOW,
             Self::Param => PARAM_WINDOW,
         }

@@ -97,9 +97,7 @@ fn directives(cursor: &mut Cursor<'_>, function: &mut Function) -> Result<(), Lo
         match word {
             "maxntid" => function.max_threads = Some(dimensions(cursor)?),
             "reqntid" => function.required_threads = Some(dimensions(cursor)?),
-            "reqnctapercluster" => {
-                dimensions(cursor)?;
-            }
+            "reqnctapercluster" => function.required_cluster = Some(dimensions(cursor)?),
             "maxnreg" => function.max_registers = Some(cursor.small::<u32>("a count")?),
             "minnctapersm" => function.min_blocks = cursor.small::<u32>("a count")?,
             "maxnctapersm" | "maxclusterrank" | "abi_preserve" | "abi_preserve_control" => {

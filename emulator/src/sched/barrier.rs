@@ -116,6 +116,7 @@ impl Block<'_> {
             return;
         }
         self.barriers[id] = Arrivals::default();
+        self.env.cluster.progress += 1;
         observe::barrier_complete(&mut self.env, id, arrivals.waiting);
         for index in lanes_of(arrivals.waiting) {
             self.deliver(index, id as u8, arrivals);

@@ -67,25 +67,24 @@ impl Block<'_> {
     /// A warp cannot go on. If that is because its lanes wait for one another, that is settled here.
     pub(super) fn settle_warp(&mut self, index: u32) {
         let warp = &self.warps[index as usize];
-        let at_barrier = warp.groups.iter().any(|group| matches!(group.wait, Wait::Barrier(_)));
+        let at_barrier = warp.groups.iter().any(|group| group.wait.is_outward());
         if warp.live != 0 && !at_barrier {
             self.settle_collective(index);
         }
     }
 
-    /// No warp can go on. True if one can, once the lanes that it waits for are given up; else it is a deadlock.
-    pub(super) fn unblock(&mut self) -> bool {
-        for index in lanes_of(self.alive) {
-            if self.settle_collective(index as u32) {
-                return true;
-            }
-        }
+    /// No warp can go on. True if one can, once the lanes that it waits for are given up.
+    pub(super) fn settle_any(&mut self) -> bool {
+        lanes_of(self.alive).any(|index| self.settle_collective(index as u32))
+    }
+
+    /// Reports where every warp waits.
+    pub(super) fn deadlock(&mut self) {
         let waiting: Vec<String> = lanes_of(self.alive).flat_map(|index| self.waits(index)).collect();
-        let Some(warp) = lanes_of(self.alive).next().map(|index| &self.warps[index]) else { return false };
+        let Some(warp) = lanes_of(self.alive).next().map(|index| &self.warps[index]) else { return };
         self.env.pc = warp.groups[0].pc;
         let lane = warp.groups[0].mask.trailing_zeros() as usize;
         self.env.fault(warp, lane, FaultKind::Deadlock { waiting });
-        false
     }
 
     /// One line for each group of a warp: where it waits.

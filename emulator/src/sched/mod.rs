@@ -1,16 +1,19 @@
 //! A block in motion: which warp runs next, and what the instructions do that touch more than their own lanes' state.
 
 mod barrier;
+mod cluster;
 mod convergence;
+mod phase;
 mod registers;
 mod warpgroup;
 
 use crate::config::{Asynchrony, Schedule};
-use crate::exec::{Context, Env, Warp, copies, observe};
+use crate::exec::{Context, Env, Warp, bulk, copies, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, Slot, lanes_of};
 use crate::program::{Inst, Op, Special, Value};
 use barrier::{Arrivals, BARRIERS};
+pub(crate) use cluster::Cluster;
 use registers::{check_registers, set_register, set_special};
 use warpgroup::{Group, Registers};
 
@@ -23,8 +26,12 @@ const GREED: u32 = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     Running,
-    /// Every thread has exited, or the block was given up after a fault that ends it.
+    /// No warp can go on.
+    Stalled,
+    /// Every thread has exited.
     Done,
+    /// It was given up after a fault that ends it.
+    Aborted,
 }
 
 /// Why a warp stopped.
@@ -61,17 +68,21 @@ pub(crate) struct Block<'a> {
     barriers: [Arrivals; BARRIERS],
     warpgroups: Vec<Group>,
     registers: Registers,
+    /// The phase of the cluster's barrier that the warps have seen.
+    phase: u32,
     /// Executions and executing threads of each instruction.
     executed: Vec<(u64, u64)>,
 }
 
 impl<'a> Block<'a> {
-    /// A block of the launch, not started yet.
-    pub fn new(context: &'a Context<'a>) -> Self {
+    /// A block of the launch with a rank in its cluster, not started yet.
+    pub fn new(context: &'a Context<'a>, rank: u32) -> Self {
         let threads: u32 = context.block.iter().product();
-        let env = Env::new(context);
-        let warps =
+        let env = Env::new(context, rank);
+        let mut warps: Vec<_> =
             (0..threads.div_ceil(32)).map(|w| Warp::new(context.program, w, (threads - w * 32).min(32))).collect();
+        let first = rank * warps.len() as u32;
+        warps.iter_mut().for_each(|warp| warp.party = first + warp.index);
         let executed = vec![(0, 0); context.program.insts.len()];
         let mut block = Self {
             env,
@@ -83,6 +94,7 @@ impl<'a> Block<'a> {
             barriers: [Arrivals::default(); BARRIERS],
             warpgroups: Vec::new(),
             registers: Registers::default(),
+            phase: 0,
             executed,
         };
         block.set_constants();
@@ -105,8 +117,11 @@ impl<'a> Block<'a> {
         self.warpgroups.clear();
         self.warpgroups.resize_with(self.warps.len().div_ceil(4), Group::default);
         self.registers = Registers::new(context, self.warps.len());
+        self.phase = 0;
         for constant in &context.program.constants {
-            if let Value::Special(special @ (Special::Ctaid(_) | Special::Multiprocessor)) = constant.value {
+            if let Value::Special(special @ (Special::Ctaid(_) | Special::ClusterId(_) | Special::Multiprocessor)) =
+                constant.value
+            {
                 for warp in &mut self.warps {
                     set_special(warp, &self.env, constant.register, special, number);
                 }
@@ -145,8 +160,9 @@ impl<'a> Block<'a> {
             if self.alive == 0 {
                 return Progress::Done;
             }
-            if self.ready == 0 && !self.unblock() {
-                return Progress::Done;
+            self.wake_phases();
+            if self.ready == 0 {
+                return Progress::Stalled;
             }
             let (index, turn) = self.next_turn();
             match self.run_warp(index, turn) {
@@ -155,10 +171,10 @@ impl<'a> Block<'a> {
                     self.ready &= !(1 << index);
                     self.settle_warp(index);
                 }
-                Stop::Abort => {
-                    self.alive = 0;
-                    return Progress::Done;
-                }
+                Stop::Abort => return Progress::Aborted,
+            }
+            if !self.env.cluster.flights.is_empty() || self.env.cluster.polls != 0 {
+                self.hurry();
             }
         }
         Progress::Running
@@ -189,8 +205,8 @@ impl<'a> Block<'a> {
     /// Runs a warp until its turn is over or it has to wait.
     fn run_warp(&mut self, index: u32, turn: u32) -> Stop {
         let program = self.env.context.program;
-        if self.env.context.config.asynchrony == Asynchrony::Random && !self.warps[index as usize].copies.is_empty() {
-            copies::drift(&mut self.warps[index as usize], &mut self.env);
+        if self.env.context.config.asynchrony == Asynchrony::Random {
+            self.drift_copies(index);
         }
         for _ in 0..turn {
             let warp = &mut self.warps[index as usize];
@@ -292,13 +308,35 @@ impl<'a> Block<'a> {
             }
             Op::Barrier(barrier) => return self.barrier(index, barrier, mask),
             Op::Warpgroup(op) => return self.warpgroup(index, op, mask),
+            Op::MbarrierWait(wait) => return self.mbarrier_wait(index, wait, mask),
+            Op::ClusterArrive { releases, aligned } => return self.cluster_arrive(index, (*releases, *aligned), mask),
+            Op::ClusterWait { acquires, aligned } => return self.cluster_wait(index, (*acquires, *aligned), mask),
         }
         Step::Done
+    }
+
+    /// Lets copies arrive at a random moment.
+    fn drift_copies(&mut self, index: u32) {
+        let (warp, env) = (&mut self.warps[index as usize], &mut self.env);
+        if !warp.copies.is_empty() {
+            copies::drift(warp, env);
+        }
+        if !warp.bulk.is_empty() {
+            bulk::drift(warp, env);
+        }
+        if !env.cluster.flights.is_empty() && env.random.one_in(4) {
+            bulk::land_one(env);
+        }
     }
 
     fn exit(&mut self, index: u32, mask: u32) {
         let warp = &mut self.warps[index as usize];
         copies::wait_all(warp, &mut self.env, mask);
+        if !warp.bulk.is_empty() {
+            bulk::exit(warp, &mut self.env, mask);
+        }
+        self.leave_cluster(index, mask);
+        let warp = &mut self.warps[index as usize];
         let pc = self.env.pc;
         if warp.group().mask != mask {
             warp.go_to(pc + 1);
@@ -306,6 +344,11 @@ impl<'a> Block<'a> {
         warp.exit(mask);
         if warp.live == 0 {
             self.alive &= !(1 << index);
+            if self.alive == 0 {
+                bulk::exit_block(&self.warps[index as usize], &mut self.env, mask);
+                let rank = self.env.rank as usize;
+                self.env.cluster.parts[rank].exited = true;
+            }
             for id in 0..BARRIERS {
                 self.complete(id);
             }

@@ -56,6 +56,13 @@ pub(super) fn set_special(warp: &mut Warp, env: &Env<'_>, register: Register, sp
             Special::LaneMask(LaneMask::Greater) => u32::MAX << lane & !(1 << lane),
             Special::DynamicShared => context.dynamic_shared,
             Special::TotalShared => context.shared_bytes,
+            Special::ClusterId(axis) => env.block[axis] / context.cluster[axis],
+            Special::Clusters(axis) => context.grid[axis] / context.cluster[axis],
+            Special::ClusterCtaid(axis) => crate::exec::local(env.rank, context.cluster)[axis],
+            Special::ClusterBlocks(axis) => context.cluster[axis],
+            Special::ClusterRank => env.rank,
+            Special::ClusterSize => context.cluster.iter().product(),
+            Special::IsCluster => u32::from(context.is_cluster),
         };
         u64::from(value)
     });

@@ -1,34 +1,42 @@
 //! What is remembered of each word or byte.
 
+use super::Hazard;
+
 /// A cell that nothing has written.
 pub(super) const UNWRITTEN: u32 = 0;
 /// The time of a cell that was written by strong accesses alone: ordered before everything.
 pub(super) const WRITTEN: u32 = 1;
 /// The last time that an access may have; the marks come after it.
-pub(super) const LAST: u32 = u32::MAX - 2;
+pub(super) const LAST: u32 = u32::MAX - 3;
+/// A part of an `mbarrier` object, which only the instructions for it may touch.
+pub(super) const OPAQUE: u32 = u32::MAX - 2;
 /// The destination of an asynchronous copy.
 pub(super) const IN_FLIGHT: u32 = u32::MAX - 1;
 /// A word whose bytes differ in what happened to them: see the byte layer.
 pub(super) const BYTEWISE: u32 = u32::MAX;
 
 /// Program counters above this one are reported as this one.
-const PC_LIMIT: u32 = (1 << 21) - 1;
+const PC_LIMIT: u32 = (1 << 17) - 1;
+
+/// The bit of a [`Writer`] for what `cp.async` has written.
+const COPIED: u32 = 1 << 31;
 
 /// The bits of a [`Writer`] that name the thread.
-pub(super) const THREAD: u32 = (1 << 11) - 1;
+pub(super) const THREAD: u32 = (1 << 14) - 1;
 
-/// The author of a write: warp, lane and program counter in one word.
+/// The author of a write: warp, lane and program counter in one word. Numbers beyond those of the warps are the columns of
+/// bulk copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Writer(pub(super) u32);
 
 impl Writer {
     #[inline(always)]
     pub(super) fn new(warp: u32, lane: u32, pc: u32) -> Self {
-        Self(pc.min(PC_LIMIT) << 11 | warp << 5 | lane)
+        Self(pc.min(PC_LIMIT) << 14 | warp << 5 | lane)
     }
 
     pub(super) fn warp(self) -> u32 {
-        self.0 >> 5 & 63
+        self.0 >> 5 & 511
     }
 
     pub(super) fn lane(self) -> u32 {
@@ -36,7 +44,21 @@ impl Writer {
     }
 
     pub(super) fn pc(self) -> u32 {
-        self.0 >> 11
+        (self.0 & !COPIED) >> 14
+    }
+
+    /// The same, by `cp.async`.
+    pub(super) fn by_copy(self) -> Self {
+        Self(self.0 | COPIED)
+    }
+
+    pub(super) fn is_by_copy(self) -> bool {
+        self.0 & COPIED != 0
+    }
+
+    /// Warp and lane.
+    pub(super) fn place(self) -> (usize, usize) {
+        (self.warp() as usize, self.lane() as usize)
     }
 }
 
@@ -106,6 +128,8 @@ pub(super) struct Layer {
     pub(super) reads: Vec<Track>,
     pub(super) strong_reads: Vec<Track>,
     pub(super) strong_writes: Vec<Track>,
+    /// Reads through the asynchronous proxy, by the warp that issued them.
+    pub(super) bulk_reads: Vec<Track>,
 }
 
 /// The accesses that are remembered for each warp.
@@ -114,16 +138,27 @@ pub(super) enum Kind {
     Read,
     StrongRead,
     StrongWrite,
+    BulkRead,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Read, Self::StrongRead, Self::StrongWrite];
+    pub(super) const ALL: [Self; 4] = [Self::Read, Self::StrongRead, Self::StrongWrite, Self::BulkRead];
+
+    /// The hazard of a plain write after such an access of this time.
+    pub(super) fn before_write(self, time: u32) -> Hazard {
+        match self {
+            Self::StrongWrite => Hazard::WriteAfterWrite,
+            _ if time == IN_FLIGHT => Hazard::InFlight,
+            _ => Hazard::WriteAfterRead,
+        }
+    }
 }
 
 impl Layer {
     pub(super) fn new(cells: usize, warps: usize) -> Self {
         let tracks = || (0..warps).map(|_| Track::default()).collect();
-        Self { cells, write: Track::new(cells), reads: tracks(), strong_reads: tracks(), strong_writes: tracks() }
+        let write = Track::new(cells);
+        Self { cells, write, reads: tracks(), strong_reads: tracks(), strong_writes: tracks(), bulk_reads: tracks() }
     }
 
     pub(super) fn tracks(&self, kind: Kind) -> &[Track] {
@@ -131,6 +166,7 @@ impl Layer {
             Kind::Read => &self.reads,
             Kind::StrongRead => &self.strong_reads,
             Kind::StrongWrite => &self.strong_writes,
+            Kind::BulkRead => &self.bulk_reads,
         }
     }
 
@@ -142,6 +178,7 @@ impl Layer {
             Kind::Read => &mut self.reads[warp],
             Kind::StrongRead => &mut self.strong_reads[warp],
             Kind::StrongWrite => &mut self.strong_writes[warp],
+            Kind::BulkRead => &mut self.bulk_reads[warp],
         };
         if track.time.len() != cells {
             *track = Track::new(cells);
@@ -152,7 +189,7 @@ impl Layer {
     /// Forgets all times, for when the clock starts again.
     pub(super) fn forget(&mut self) {
         let tracks = self.reads.iter_mut().chain(&mut self.strong_reads).chain(&mut self.strong_writes);
-        for track in tracks.chain([&mut self.write]) {
+        for track in tracks.chain(&mut self.bulk_reads).chain([&mut self.write]) {
             track.time.fill(0);
             track.latest = 0;
         }

@@ -1,6 +1,6 @@
 //! The exact look at the cells of one access, where the quick one does not settle it.
 
-use super::cells::{BYTEWISE, IN_FLIGHT, Kind, LAST, Lanes, Layer, THREAD, UNWRITTEN, WRITTEN, Writer};
+use super::cells::{BYTEWISE, IN_FLIGHT, Kind, LAST, Lanes, Layer, OPAQUE, THREAD, UNWRITTEN, WRITTEN, Writer};
 use super::order::Order;
 use super::{Conflict, Earlier, Hazard, SharedShadow, Strong, WarpAccess, lanes};
 
@@ -34,16 +34,16 @@ impl Party {
 }
 
 /// One lane's access to one cell.
-struct Look<'a> {
-    order: &'a Order,
-    party: Party,
+pub(super) struct Look<'a> {
+    pub(super) order: &'a Order,
+    pub(super) party: Party,
     /// The lane, and where its instruction stands.
-    by: Writer,
-    now: u32,
+    pub(super) by: Writer,
+    pub(super) now: u32,
     /// Whether two lanes of a store write the same value.
-    same: &'a dyn Fn(usize, usize) -> bool,
+    pub(super) same: &'a dyn Fn(usize, usize) -> bool,
     /// Every read and every strong access so far is ordered before this access, so only plain writes need a look.
-    settled: bool,
+    pub(super) settled: bool,
 }
 
 impl Order {
@@ -55,10 +55,22 @@ impl Order {
         if time > LAST {
             return false;
         }
+        if other >= self.warps() {
+            return self.knows_copy(by.place(), other - self.warps(), time);
+        }
         let [lane, author] = [by, author].map(|thread| thread.lane() as usize);
         time <= self.known(warp, other)
             || by.0 & THREAD == who & THREAD
             || time <= self.known_thread((warp, lane), (other, author))
+    }
+
+    /// Who stands behind the author of a write: of a bulk copy, who issued it.
+    pub(super) fn earlier(&self, author: Writer) -> Earlier {
+        let (warp, lane, pc) = (author.warp(), author.lane(), author.pc());
+        match self.columns.get((warp as usize).wrapping_sub(self.warps())) {
+            Some(column) => Earlier { warp: column.issuer >> 5, lane: column.issuer & 31, pc },
+            None => Earlier { warp, lane, pc },
+        }
     }
 }
 
@@ -72,13 +84,16 @@ impl Look<'_> {
             let unordered = |kind: Kind, hazard: Hazard| {
                 layer.tracks(kind).iter().enumerate().find_map(|(warp, track)| {
                     let (time, who) = (*track.time.get(cell)?, *track.who.get(cell)?);
+                    let hazard = if time == IN_FLIGHT { Hazard::InFlight } else { hazard };
                     self.unordered_lane(warp, time, Lanes(who)).map(|earlier| (hazard, Some(earlier)))
                 })
             };
             let by_reads = || {
                 let strong =
                     || if self.party.is_strong() { None } else { unordered(Kind::StrongRead, Hazard::WriteAfterRead) };
-                self.party.writes().then(|| unordered(Kind::Read, Hazard::WriteAfterRead).or_else(strong)).flatten()
+                let bulk = || unordered(Kind::BulkRead, Hazard::WriteAfterRead);
+                let plain = || unordered(Kind::Read, Hazard::WriteAfterRead);
+                self.party.writes().then(|| plain().or_else(strong).or_else(bulk)).flatten()
             };
             let by_writes = || {
                 let hazard = self.party.after_write();
@@ -90,25 +105,44 @@ impl Look<'_> {
 
     fn with_write(&self, layer: &Layer, cell: usize) -> Option<(Hazard, Option<Earlier>)> {
         let (time, who) = (*layer.write.time.get(cell)?, Writer(*layer.write.who.get(cell)?));
-        let earlier = Earlier { warp: who.warp(), lane: who.lane(), pc: who.pc() };
+        let earlier = self.order.earlier(who);
+        let is_copy = who.warp() as usize >= self.order.warps();
         match time {
             UNWRITTEN => self.party.reads().then_some((Hazard::Uninitialised, None)),
             WRITTEN => None,
+            OPAQUE => Some((Hazard::Object, Some(earlier))),
             IN_FLIGHT => Some((Hazard::InFlight, Some(earlier))),
             _ if self.order.is_ordered(self.by, time, who.0) => None,
             // Another lane of the same store.
             _ if time == self.now && (self.same)(self.by.lane() as usize, who.lane() as usize) => None,
+            // Complete, but this lane has not waited for it.
+            _ if is_copy => Some((Hazard::InFlight, Some(earlier))),
             _ => Some((self.party.after_write(), Some(earlier))),
         }
     }
 
     /// The lane of a warp whose access to a cell is not ordered before this one.
-    fn unordered_lane(&self, warp: usize, time: u32, lanes: Lanes) -> Option<Earlier> {
+    pub(super) fn unordered_lane(&self, warp: usize, time: u32, lanes: Lanes) -> Option<Earlier> {
         let own = self.by.warp() as usize;
         let me = self.by.lane();
         let known = |lane: u32| self.order.known_thread((own, me as usize), (warp, lane as usize));
+        if time == IN_FLIGHT {
+            return Some(Earlier { warp: warp as u32, lane: lanes.latest(), pc: lanes.pc() });
+        }
         let lane = if warp != own {
-            (time > self.order.known(own, warp) && time > known(lanes.latest())).then_some(lanes.latest())
+            let common = self.order.known(own, warp);
+            // As below: of the other lane nothing is claimed if more is known of it than of its warp.
+            let met = self.order.known(warp, warp);
+            let is_unknown = |lane: u32| {
+                let by = (own, me as usize);
+                common <= met && time > met && self.order.known_alone(by, (warp, lane as usize)) <= common
+            };
+            let other = (lanes.other() != lanes.latest() && is_unknown(lanes.other())).then_some(lanes.other());
+            match time {
+                _ if time <= common => None,
+                _ if time > known(lanes.latest()) => Some(lanes.latest()),
+                _ => other,
+            }
         } else {
             // The time is the latest lane's. The other one's is not kept, but it lies after the last meeting of all lanes;
             // if the two have met apart from the rest since then, nothing is claimed.

@@ -15,11 +15,15 @@
 //!   different instructions or warps are a race like any other.
 //! * `ldmatrix` and `stmatrix` count as accesses by the four lanes whose registers a row goes to or comes from, a word each,
 //!   with `.trans` too; not by the lane that gives the row's address.
+//! * Bulk copies, `mbarrier` objects and the asynchronous proxy: see [`bulk`].
 //! * The word is the unit as long as accesses cover whole words, the byte elsewhere, so neighbours never raise an alarm.
 
+mod bulk;
 mod cells;
+mod clock;
 mod examine;
 mod order;
+mod phases;
 mod quick;
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,7 @@ mod tests;
 mod tests_of_threads;
 
 use crate::config::Checks;
+pub(crate) use bulk::Issuer;
 use cells::{BYTEWISE, IN_FLIGHT, LAST, Layer, Track, Writer};
 use examine::Party;
 use order::Order;
@@ -41,6 +46,10 @@ pub(crate) enum Hazard {
     InFlight,
     /// Nothing has written what is read.
     Uninitialised,
+    /// The bytes belong to an `mbarrier` object.
+    Object,
+    /// A thread has written what the asynchronous proxy accesses, and no fence between the proxies has made that visible.
+    Proxy,
 }
 
 impl Hazard {
@@ -52,6 +61,8 @@ impl Hazard {
             Self::WriteAfterWrite => "write after write",
             Self::InFlight => "in flight",
             Self::Uninitialised => "uninitialised",
+            Self::Object => "a part of an mbarrier object",
+            Self::Proxy => "no fence between the proxies",
         }
     }
 }
@@ -121,7 +132,12 @@ pub(crate) enum Strong {
 /// The detector of one resident block.
 pub(crate) struct SharedShadow {
     checks: Checks,
-    /// The number of the last access.
+    /// The block's number in its cluster, and the number of warps of each block.
+    rank: u32,
+    warps: usize,
+    /// Some bulk copy has read shared memory since the block's start.
+    has_bulk_reads: bool,
+    /// The number of the last access. It and the order are common to a cluster: the block in hand has them.
     now: u32,
     order: Order,
     words: Layer,
@@ -147,11 +163,12 @@ fn readers(access: WarpAccess<'_>) -> u32 {
 }
 
 impl SharedShadow {
-    /// For `bytes` of shared memory and `warps` warps (at most 64).
-    pub(crate) fn new(bytes: u32, warps: u32, checks: Checks) -> Self {
-        let warps = warps.max(1) as usize;
-        let words = Layer::new(bytes.div_ceil(16) as usize * 4, warps);
-        let mut shadow = Self { checks, now: 0, order: Order::new(warps), words, bytes: None };
+    /// For `bytes` of shared memory and `warps` warps of the block with a rank in a cluster of `blocks`.
+    pub(crate) fn new(bytes: u32, warps: u32, (rank, blocks): (u32, u32), checks: Checks) -> Self {
+        let (warps, blocks) = (warps.max(1) as usize, blocks.max(1) as usize);
+        let words = Layer::new(bytes.div_ceil(16) as usize * 4, warps * blocks);
+        let order = Order::new(warps * blocks, blocks);
+        let mut shadow = Self { checks, rank, warps, has_bulk_reads: false, now: 0, order, words, bytes: None };
         shadow.restart();
         shadow
     }
@@ -159,14 +176,21 @@ impl SharedShadow {
     /// Makes it ready for another block: nothing is written, and everything earlier is ordered.
     pub(crate) fn restart(&mut self) {
         // The clock goes on from block to block, so that no time needs to be cleared but those of writes, until it is half
-        // run down: then everything starts again.
-        if self.now == 0 || self.now > LAST / 2 {
+        // run down: then everything starts again. In a cluster it is not this block's alone.
+        if self.now == 0 || self.now > LAST / 2 || self.has_bulk_reads || self.order.warps() > self.warps {
             self.now = cells::WRITTEN;
             self.words.forget();
             self.bytes = None;
         }
         self.words.write.time.fill(cells::UNWRITTEN);
+        self.has_bulk_reads = false;
         self.order.restart(self.now);
+    }
+
+    /// The clock and the order go from the block that has them to another one of the cluster.
+    pub(crate) fn hand_over(&mut self, to: &mut Self) {
+        std::mem::swap(&mut self.now, &mut to.now);
+        std::mem::swap(&mut self.order, &mut to.order);
     }
 
     fn tick(&mut self) -> u32 {
@@ -197,7 +221,7 @@ impl SharedShadow {
     ) {
         self.tick();
         let warp = access.warp as usize;
-        let is_quiet = !self.has_strong_writes(warp) && !self.has_strong_reads(warp);
+        let is_quiet = !self.has_strong_writes(warp) && !self.has_strong_reads(warp) && !self.has_bulk_reads(warp);
         let left = if is_quiet { self.store_quickly(access) } else { access.mask };
         if left != 0 {
             self.examine(WarpAccess { mask: left, ..access }, Party::Store, &same, conflicts);
@@ -220,7 +244,7 @@ impl SharedShadow {
                 let address = access.addresses[rest.trailing_zeros() as usize];
                 let same =
                     lanes(rest).filter(|lane| access.addresses[*lane] == address).fold(0, |m, lane| m | 1 << lane);
-                self.order.observe(warp, same, address, ordering);
+                self.order.observe(warp, same, self.key(address), ordering);
                 rest &= !same;
             }
         }
@@ -228,7 +252,8 @@ impl SharedShadow {
         if kind != Strong::Load {
             let atomic = kind == Strong::Atomic;
             for lane in lanes(access.mask) {
-                self.order.publish((warp, lane), access.addresses[lane], ordering, atomic, now);
+                let key = self.key(access.addresses[lane]);
+                self.order.publish((warp, lane), key, ordering, atomic, now);
             }
         }
     }
@@ -237,7 +262,7 @@ impl SharedShadow {
     pub(crate) fn copy_issued(&mut self, access: WarpAccess<'_>, conflicts: &mut Vec<Conflict>) {
         let now = self.tick();
         let warp = access.warp as usize;
-        let is_quiet = !self.has_strong_writes(warp) && !self.has_strong_reads(warp);
+        let is_quiet = !self.has_strong_writes(warp) && !self.has_strong_reads(warp) && !self.has_bulk_reads(warp);
         let left = if is_quiet { quick::copy(&self.order, now, &mut self.words, access) } else { access.mask };
         if left != 0 {
             self.examine(WarpAccess { mask: left, ..access }, Party::Copy, &|_, _| false, conflicts);
@@ -252,24 +277,30 @@ impl SharedShadow {
             let first = (addresses[lane] >> 2) as usize;
             let cells = first..first + (bytes as usize).div_ceil(4);
             let Track { time, who, .. } = &mut self.words.write;
-            let (Some(times), Some(authors)) = (time.get_mut(cells.clone()), who.get(cells)) else { return };
+            let (Some(times), Some(authors)) = (time.get_mut(cells.clone()), who.get_mut(cells)) else { return };
             for (time, author) in times.iter_mut().zip(authors) {
                 // Only its own copy: a faulty kernel may have issued another one to the same place.
-                let author = Writer(*author);
-                let is_own = *time == IN_FLIGHT && (author.warp(), author.lane()) == (warp, lane as u32);
-                *time = if is_own { now } else { *time };
+                let by = Writer(*author);
+                if *time == IN_FLIGHT && (by.warp(), by.lane()) == (warp, lane as u32) {
+                    (*time, *author) = (now, by.by_copy().0);
+                }
             }
         }
     }
 
     /// A warp arrives at a barrier of the block, to wait or not.
     pub(crate) fn barrier_arrive(&mut self, id: u32, warp: u32) {
-        self.order.barrier_arrive(id as usize, warp as usize, self.now);
+        self.order.barrier_arrive(self.barrier(id), warp as usize, self.now);
     }
 
-    /// The barrier completes: those of the warps that wait there know what all know that arrived.
+    fn barrier(&self, id: u32) -> usize {
+        order::BARRIERS * self.rank as usize + id as usize
+    }
+
+    /// The barrier completes: those of the block's warps that wait there know what all know that arrived.
     pub(crate) fn barrier_complete(&mut self, id: u32, waiting: u32) {
-        self.order.barrier_complete(id as usize, waiting, self.now);
+        let first = self.warps * self.rank as usize;
+        self.order.barrier_complete(self.barrier(id), first, waiting, self.now);
     }
 
     /// `bar.warp.sync`: the lanes of the mask have met.

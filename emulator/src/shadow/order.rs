@@ -2,76 +2,18 @@
 
 use std::collections::HashMap;
 
+use super::clock::{Clock, Thread, thread};
+use super::phases::{Column, Fences, Phases};
 use super::{Ordering, lanes};
 
 /// Named barriers of a block.
-const BARRIERS: usize = 16;
-
-/// A thread's number in its block: 32 times its warp, and its lane.
-type Thread = u16;
-
-fn thread(warp: usize, lane: usize) -> Thread {
-    (warp * 32 + lane) as Thread
-}
-
-/// Up to when somebody can tell of accesses. Times are numbers of accesses; one is ordered if its time is at most the one known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Clock {
-    /// Of all threads of each warp.
-    warps: Vec<u32>,
-    /// Of single threads, later than of all of their warp; in ascending order.
-    threads: Vec<(Thread, u32)>,
-}
-
-impl Clock {
-    pub(super) fn new(warps: usize) -> Self {
-        Self { warps: vec![0; warps], threads: Vec::new() }
-    }
-
-    /// Adds what another can tell.
-    pub(super) fn join(&mut self, other: &Self) {
-        for (into, from) in self.warps.iter_mut().zip(&other.warps) {
-            *into = (*into).max(*from);
-        }
-        for (thread, time) in &other.threads {
-            self.tell(*thread, *time);
-        }
-        self.tidy();
-    }
-
-    fn tell(&mut self, thread: Thread, time: u32) {
-        match self.threads.binary_search_by_key(&thread, |(thread, _)| *thread) {
-            Ok(at) => self.threads[at].1 = self.threads[at].1.max(time),
-            Err(at) => self.threads.insert(at, (thread, time)),
-        }
-    }
-
-    /// Threads that make a whole warp are told of as one.
-    fn tidy(&mut self) {
-        if self.threads.len() >= 32 {
-            for (warp, known) in self.warps.iter_mut().enumerate() {
-                let from = |lane: usize| self.threads.partition_point(|(other, _)| *other < thread(warp, lane));
-                let all = &self.threads[from(0)..from(32)];
-                if let (32, Some(least)) = (all.len(), all.iter().map(|(_, time)| *time).min()) {
-                    *known = (*known).max(least);
-                }
-            }
-        }
-        let warps = &self.warps;
-        self.threads.retain(|(thread, time)| *time > warps[usize::from(*thread) / 32]);
-    }
-
-    /// Up to when it tells of a thread.
-    fn of(&self, warp: usize, lane: usize) -> u32 {
-        let at = self.threads.binary_search_by_key(&thread(warp, lane), |(thread, _)| *thread);
-        at.map_or(self.warps[warp], |at| self.threads[at].1.max(self.warps[warp]))
-    }
-}
+pub(super) const BARRIERS: usize = 16;
 
 /// One clock for each lane of a warp.
 type PerLane = Option<Box<[Clock; 32]>>;
 
-/// What has been ordered so far.
+/// What has been ordered so far, in a block or in all blocks of a cluster: its warps are those of all of them.
+#[derive(Default)]
 pub(super) struct Order {
     warps: usize,
     /// `known[w * warps + v]`: up to when all lanes of warp `w` know the accesses of all lanes of warp `v`.
@@ -79,9 +21,12 @@ pub(super) struct Order {
     /// The least of each warp's row: what is not younger needs no look at its author.
     floor: Vec<u32>,
     /// What all lanes of a warp know of single threads, beyond its row.
-    beyond: Vec<Vec<(Thread, u32)>>,
+    pub(super) beyond: Vec<Vec<(Thread, u32)>>,
     /// What single lanes have acquired that the others of their warp do not know, and of lanes that met without the others.
-    lanes: Vec<PerLane>,
+    pub(super) lanes: Vec<PerLane>,
+    /// What all lanes of a warp know of the completion of bulk copies, and what is visible to the asynchronous proxy.
+    pub(super) copies: Vec<Vec<u32>>,
+    pub(super) proxied: Vec<Vec<u32>>,
     /// What the threads that have arrived at each barrier know.
     barriers: Vec<Clock>,
     /// What each thread knew at its last fence.
@@ -90,6 +35,11 @@ pub(super) struct Order {
     seen: Vec<PerLane>,
     /// What a strong read of an address tells.
     published: HashMap<u64, Clock>,
+    /// What `mbarrier` objects tell.
+    pub(super) phases: HashMap<u64, Phases>,
+    pub(super) columns: Vec<Column>,
+    /// The fences between proxies of each warp; empty as long as there was none.
+    pub(super) fences: Vec<Fences>,
 }
 
 fn per_lane(clocks: &mut PerLane, warps: usize) -> &mut [Clock; 32] {
@@ -97,17 +47,20 @@ fn per_lane(clocks: &mut PerLane, warps: usize) -> &mut [Clock; 32] {
 }
 
 impl Order {
-    pub(super) fn new(warps: usize) -> Self {
+    /// For all warps of a number of blocks.
+    pub(super) fn new(warps: usize, blocks: usize) -> Self {
         Self {
             warps,
             known: vec![0; warps * warps],
             floor: vec![0; warps],
             beyond: vec![Vec::new(); warps],
             lanes: vec![None; warps],
-            barriers: vec![Clock::new(warps); BARRIERS],
+            copies: vec![Vec::new(); warps],
+            proxied: vec![Vec::new(); warps],
+            barriers: vec![Clock::new(warps); BARRIERS * blocks],
             fenced: vec![None; warps],
             seen: vec![None; warps],
-            published: HashMap::new(),
+            ..Self::default()
         }
     }
 
@@ -116,11 +69,15 @@ impl Order {
         self.known.fill(now);
         self.floor.fill(now);
         self.beyond.iter_mut().for_each(Vec::clear);
+        self.copies.iter_mut().chain(&mut self.proxied).for_each(Vec::clear);
         for clocks in [&mut self.lanes, &mut self.fenced, &mut self.seen] {
             clocks.fill(None);
         }
         self.barriers.fill(Clock::new(self.warps));
         self.published.clear();
+        self.phases.clear();
+        self.columns.clear();
+        self.fences.clear();
     }
 
     pub(super) fn warps(&self) -> usize {
@@ -164,13 +121,39 @@ impl Order {
     /// What all lanes of a warp know.
     fn common(&self, warp: usize) -> Clock {
         let warps = self.known[warp * self.warps..(warp + 1) * self.warps].to_vec();
-        Clock { warps, threads: self.beyond[warp].clone() }
+        Clock {
+            warps,
+            threads: self.beyond[warp].clone(),
+            copies: self.copies[warp].clone(),
+            proxied: self.proxied[warp].clone(),
+        }
     }
 
     fn set_common(&mut self, warp: usize, clock: Clock) {
         self.row(warp).copy_from_slice(&clock.warps);
-        self.floor[warp] = clock.warps.iter().copied().min().unwrap_or(0);
         self.beyond[warp] = clock.threads;
+        self.copies[warp] = clock.copies;
+        self.proxied[warp] = clock.proxied;
+        self.update_floor(warp);
+    }
+
+    pub(super) fn update_floor(&mut self, warp: usize) {
+        let least = self.row(warp).iter().copied().min().unwrap_or(0);
+        let known = |at: usize| self.copies[warp].get(at).copied().unwrap_or(0);
+        let unknown = self.columns.iter().enumerate().filter(|(at, column)| known(*at) < column.latest);
+        self.floor[warp] = unknown.map(|(at, _)| known(at)).min().map_or(least, |copies| copies.min(least));
+    }
+
+    /// What this lane knows that the others of its warp may not.
+    pub(super) fn own(&self, warp: usize, lane: usize) -> Option<&Clock> {
+        self.lanes[warp].as_ref().map(|lanes| &lanes[lane])
+    }
+
+    /// What a lane knows of a thread alone, not of its warp as a whole.
+    pub(super) fn known_alone(&self, (warp, lane): (usize, usize), (other, by): (usize, usize)) -> u32 {
+        let beyond = self.beyond[warp].binary_search_by_key(&thread(other, by), |(thread, _)| *thread);
+        let beyond = beyond.map_or(0, |at| self.beyond[warp][at].1);
+        beyond.max(self.own(warp, lane).map_or(0, |own| own.of_thread(other, by)))
     }
 
     /// What one thread can tell of at this moment: its own accesses up to now, and those that it knows.
@@ -184,7 +167,7 @@ impl Order {
     }
 
     /// What all threads of a warp can tell of together.
-    fn telling_all(&self, warp: usize, now: u32) -> Clock {
+    pub(super) fn telling_all(&self, warp: usize, now: u32) -> Clock {
         let mut clock = self.common(warp);
         for lane in self.lanes[warp].iter().flat_map(|lanes| lanes.iter()) {
             clock.join(lane);
@@ -214,10 +197,11 @@ impl Order {
         }
     }
 
-    pub(super) fn barrier_complete(&mut self, id: usize, waiting: u32, now: u32) {
+    /// Of the warps from `first` on, those of the mask have waited.
+    pub(super) fn barrier_complete(&mut self, id: usize, first: usize, waiting: u32, now: u32) {
         let Some(barrier) = self.barriers.get_mut(id) else { return };
         let clock = std::mem::replace(barrier, Clock::new(self.warps));
-        for warp in (0..self.warps).filter(|warp| waiting >> warp & 1 == 1) {
+        for warp in lanes(waiting).map(|index| first + index) {
             // The lanes of a warp that waits have met, too.
             let mut common = self.telling_all(warp, now);
             common.join(&clock);

@@ -19,7 +19,7 @@ pub(super) fn strided(base: u64, stride: u64) -> [u64; 32] {
 
 impl Block {
     fn new(warps: u32) -> Self {
-        Self { shadow: SharedShadow::new(16 * 1024, warps, Checks::ALL), pc: 0 }
+        Self { shadow: SharedShadow::new(16 * 1024, warps, (0, 1), Checks::ALL), pc: 0 }
     }
 
     /// A block in which every byte has been written and everything is ordered.
@@ -336,7 +336,7 @@ fn checks_can_be_switched_off() {
         (Checks { races: true, uninitialised: false }, vec![Hazard::WriteAfterRead]),
         (Checks::NONE, vec![]),
     ] {
-        let mut block = Block { shadow: SharedShadow::new(64, 2, checks), pc: 0 };
+        let mut block = Block { shadow: SharedShadow::new(64, 2, (0, 1), checks), pc: 0 };
         let mut found = block.load(0, 1, [0; 32], 4);
         found.extend(block.store(1, 1, [0; 32], 4));
         assert_eq!(found.iter().map(|conflict| conflict.hazard).collect::<Vec<_>>(), expected);

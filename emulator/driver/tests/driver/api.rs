@@ -266,13 +266,13 @@ fn kernels_of_a_library_launch_without_a_function() {
             assert_eq!(arguments, [1, 8, 1, 16, stream.cu_stream() as u64]);
         }
         assert_eq!(stream.clone_dtoh(&data).unwrap(), [9; 8]);
-        // A cluster is refused, not ignored.
+        // A cluster is refused, not ignored, by a device that has none.
         attribute.id = sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
         attribute.value.clusterDim = sys::CUlaunchAttributeValue_union__bindgen_ty_1 { x: 2, y: 1, z: 1 };
         let config = sys::CUlaunchConfig { gridDimX: 2, attrs: &mut attribute, ..config };
         // SAFETY: as above.
         let cluster = unsafe { sys::cuLaunchKernelEx(&config, function, params.as_mut_ptr(), null_mut()) };
-        assert_eq!(cluster, Code::CUDA_ERROR_NOT_SUPPORTED);
+        assert_eq!(cluster, Code::CUDA_ERROR_INVALID_CLUSTER_SIZE);
         // A packed buffer does as well as an array of pointers.
         let mut packed = [0u8; 12];
         packed[..8].copy_from_slice(&address.to_le_bytes());

@@ -4,3 +4,4 @@ mod api;
 mod capture;
 mod client;
 mod common;
+mod hopper;
