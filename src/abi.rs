@@ -572,6 +572,231 @@ const _: () = {
     ["Offset of field: CrossEntropyReduceParams::rows"]
         [::core::mem::offset_of!(CrossEntropyReduceParams, rows) - 24usize];
 };
+/// Threads of a block of every kernel but `embedding_bwd_T_join`.
+pub const EMBEDDING_THREADS: u32 = 256;
+/// Most rows that one warp adds up (`_few`); with more, a table row has blocks of its own (`_many`).
+pub const EMBEDDING_FEW: u32 = 32;
+/// Most rows that one block adds up for its columns; with more they are split, and joined by `_join`.
+pub const EMBEDDING_MANY: u32 = 8192;
+/// Most splits.
+pub const EMBEDDING_SPLITS: u32 = 64;
+/// Blocks of `_many` for a tile of columns: each takes every so many-th table row of the queue.
+pub const EMBEDDING_QUEUE_BLOCKS: u32 = 256;
+/// A table and the row of it that each output row takes.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct EmbeddingLookup {
+    /// [rows, width] T, read; 0 where there is no such table.
+    pub table: u64,
+    /// [outputs] i32 or i64, read; 0 for positions that are counted.
+    pub ids: u64,
+    /// Row stride of `table`.
+    pub stride: i64,
+    /// Rows of `table`.
+    pub rows: i64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of EmbeddingLookup"][::core::mem::size_of::<EmbeddingLookup>() - 32usize];
+    ["Alignment of EmbeddingLookup"][::core::mem::align_of::<EmbeddingLookup>() - 8usize];
+    ["Offset of field: EmbeddingLookup::table"][::core::mem::offset_of!(EmbeddingLookup, table) - 0usize];
+    ["Offset of field: EmbeddingLookup::ids"][::core::mem::offset_of!(EmbeddingLookup, ids) - 8usize];
+    ["Offset of field: EmbeddingLookup::stride"][::core::mem::offset_of!(EmbeddingLookup, stride) - 16usize];
+    ["Offset of field: EmbeddingLookup::rows"][::core::mem::offset_of!(EmbeddingLookup, rows) - 24usize];
+};
+/// Arguments of `embedding_fwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct EmbeddingFwdParams {
+    /// The tables, in the order of addition.
+    pub token: EmbeddingLookup,
+    /// Counted where it has no ids.
+    pub position: EmbeddingLookup,
+    /// The last one.
+    pub segment: EmbeddingLookup,
+    /// [outputs, width] T, written.
+    pub output: u64,
+    /// Row stride of `output`.
+    pub output_stride: i64,
+    /// Rows of `output`.
+    pub outputs: i64,
+    /// Rows of a sequence: a counted position is offset + row % length.
+    pub length: i64,
+    /// The first counted position.
+    pub offset: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// Bytes of an id: 4 or 8.
+    pub id_bytes: u32,
+    /// Threads that share a row: a power of two up to 32.
+    pub threads_per_row: u32,
+    /// Whether every row of every tensor is made of whole 16-byte vectors.
+    pub vectorised: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of EmbeddingFwdParams"][::core::mem::size_of::<EmbeddingFwdParams>() - 152usize];
+    ["Alignment of EmbeddingFwdParams"][::core::mem::align_of::<EmbeddingFwdParams>() - 8usize];
+    ["Offset of field: EmbeddingFwdParams::token"][::core::mem::offset_of!(EmbeddingFwdParams, token) - 0usize];
+    ["Offset of field: EmbeddingFwdParams::position"][::core::mem::offset_of!(EmbeddingFwdParams, position) - 32usize];
+    ["Offset of field: EmbeddingFwdParams::segment"][::core::mem::offset_of!(EmbeddingFwdParams, segment) - 64usize];
+    ["Offset of field: EmbeddingFwdParams::output"][::core::mem::offset_of!(EmbeddingFwdParams, output) - 96usize];
+    ["Offset of field: EmbeddingFwdParams::output_stride"]
+        [::core::mem::offset_of!(EmbeddingFwdParams, output_stride) - 104usize];
+    ["Offset of field: EmbeddingFwdParams::outputs"][::core::mem::offset_of!(EmbeddingFwdParams, outputs) - 112usize];
+    ["Offset of field: EmbeddingFwdParams::length"][::core::mem::offset_of!(EmbeddingFwdParams, length) - 120usize];
+    ["Offset of field: EmbeddingFwdParams::offset"][::core::mem::offset_of!(EmbeddingFwdParams, offset) - 128usize];
+    ["Offset of field: EmbeddingFwdParams::width"][::core::mem::offset_of!(EmbeddingFwdParams, width) - 136usize];
+    ["Offset of field: EmbeddingFwdParams::id_bytes"][::core::mem::offset_of!(EmbeddingFwdParams, id_bytes) - 140usize];
+    ["Offset of field: EmbeddingFwdParams::threads_per_row"]
+        [::core::mem::offset_of!(EmbeddingFwdParams, threads_per_row) - 144usize];
+    ["Offset of field: EmbeddingFwdParams::vectorised"]
+        [::core::mem::offset_of!(EmbeddingFwdParams, vectorised) - 148usize];
+};
+/// Arguments of the kernels that sort rows by their ids, and of `embedding_bwd_T_few` and `_many`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct EmbeddingBwdParams {
+    /// [rows, width] T, read.
+    pub grad_output: u64,
+    /// [rows] i32 or i64, read.
+    pub ids: u64,
+    /// [table_rows, width] T, written.
+    pub grad_table: u64,
+    /// [4] u32, scratch: rows in buckets, entries of `many`, entries of `split`. Then `counts`.
+    pub header: u64,
+    /// [table_rows] u32, scratch: rows that name each table row.
+    pub counts: u64,
+    /// [table_rows] u32, scratch: the end of each table row's bucket, after `fill`.
+    pub ends: u64,
+    /// [rows] u32, scratch: the rows, bucket by bucket, in any order within one.
+    pub buckets: u64,
+    /// [rows / (FEW + 1)] u32, scratch: table rows with more than FEW rows and at most MANY.
+    pub many: u64,
+    /// [rows / (MANY + 1)] u32, scratch: table rows with more.
+    pub split: u64,
+    /// [entries of split, splits, width up to a whole vector] f32, scratch.
+    pub partials: u64,
+    /// Row stride of `grad_output`.
+    pub grad_output_stride: i64,
+    /// Row stride of `grad_table`.
+    pub grad_table_stride: i64,
+    /// Rows of `grad_output`.
+    pub rows: i64,
+    /// Rows of `grad_table`.
+    pub table_rows: i64,
+    /// The table row that gets no gradient; -1 without one.
+    pub padding_index: i64,
+    /// Rows of a split.
+    pub rows_per_split: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// Bytes of an id: 4 or 8.
+    pub id_bytes: u32,
+    /// Splits of the table rows in `split`.
+    pub splits: u32,
+    /// Whether the gradient is added to what is there.
+    pub accumulate: u32,
+    /// Whether every row of both tensors is made of whole 16-byte vectors.
+    pub vectorised: u32,
+    /// Whether `_many` takes the table rows in `split`, one split a block.
+    pub splitting: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of EmbeddingBwdParams"][::core::mem::size_of::<EmbeddingBwdParams>() - 152usize];
+    ["Alignment of EmbeddingBwdParams"][::core::mem::align_of::<EmbeddingBwdParams>() - 8usize];
+    ["Offset of field: EmbeddingBwdParams::grad_output"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, grad_output) - 0usize];
+    ["Offset of field: EmbeddingBwdParams::ids"][::core::mem::offset_of!(EmbeddingBwdParams, ids) - 8usize];
+    ["Offset of field: EmbeddingBwdParams::grad_table"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, grad_table) - 16usize];
+    ["Offset of field: EmbeddingBwdParams::header"][::core::mem::offset_of!(EmbeddingBwdParams, header) - 24usize];
+    ["Offset of field: EmbeddingBwdParams::counts"][::core::mem::offset_of!(EmbeddingBwdParams, counts) - 32usize];
+    ["Offset of field: EmbeddingBwdParams::ends"][::core::mem::offset_of!(EmbeddingBwdParams, ends) - 40usize];
+    ["Offset of field: EmbeddingBwdParams::buckets"][::core::mem::offset_of!(EmbeddingBwdParams, buckets) - 48usize];
+    ["Offset of field: EmbeddingBwdParams::many"][::core::mem::offset_of!(EmbeddingBwdParams, many) - 56usize];
+    ["Offset of field: EmbeddingBwdParams::split"][::core::mem::offset_of!(EmbeddingBwdParams, split) - 64usize];
+    ["Offset of field: EmbeddingBwdParams::partials"][::core::mem::offset_of!(EmbeddingBwdParams, partials) - 72usize];
+    ["Offset of field: EmbeddingBwdParams::grad_output_stride"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, grad_output_stride) - 80usize];
+    ["Offset of field: EmbeddingBwdParams::grad_table_stride"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, grad_table_stride) - 88usize];
+    ["Offset of field: EmbeddingBwdParams::rows"][::core::mem::offset_of!(EmbeddingBwdParams, rows) - 96usize];
+    ["Offset of field: EmbeddingBwdParams::table_rows"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, table_rows) - 104usize];
+    ["Offset of field: EmbeddingBwdParams::padding_index"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, padding_index) - 112usize];
+    ["Offset of field: EmbeddingBwdParams::rows_per_split"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, rows_per_split) - 120usize];
+    ["Offset of field: EmbeddingBwdParams::width"][::core::mem::offset_of!(EmbeddingBwdParams, width) - 128usize];
+    ["Offset of field: EmbeddingBwdParams::id_bytes"][::core::mem::offset_of!(EmbeddingBwdParams, id_bytes) - 132usize];
+    ["Offset of field: EmbeddingBwdParams::splits"][::core::mem::offset_of!(EmbeddingBwdParams, splits) - 136usize];
+    ["Offset of field: EmbeddingBwdParams::accumulate"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, accumulate) - 140usize];
+    ["Offset of field: EmbeddingBwdParams::vectorised"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, vectorised) - 144usize];
+    ["Offset of field: EmbeddingBwdParams::splitting"]
+        [::core::mem::offset_of!(EmbeddingBwdParams, splitting) - 148usize];
+};
+/// Arguments of `embedding_bwd_T_positions`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct EmbeddingPositionsParams {
+    /// [batch, length, width] T, read, as rows at one distance.
+    pub grad_output: u64,
+    /// [table_rows, width] T, written.
+    pub grad_table: u64,
+    /// Row stride of `grad_output`.
+    pub grad_output_stride: i64,
+    /// Row stride of `grad_table`.
+    pub grad_table_stride: i64,
+    /// Sequences.
+    pub batch: i64,
+    /// Rows of a sequence.
+    pub length: i64,
+    /// Rows of `grad_table`.
+    pub table_rows: i64,
+    /// The first position.
+    pub offset: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// Whether the gradient is added to what is there.
+    pub accumulate: u32,
+    /// Whether every row of both tensors is made of whole 16-byte vectors.
+    pub vectorised: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of EmbeddingPositionsParams"][::core::mem::size_of::<EmbeddingPositionsParams>() - 80usize];
+    ["Alignment of EmbeddingPositionsParams"][::core::mem::align_of::<EmbeddingPositionsParams>() - 8usize];
+    ["Offset of field: EmbeddingPositionsParams::grad_output"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, grad_output) - 0usize];
+    ["Offset of field: EmbeddingPositionsParams::grad_table"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, grad_table) - 8usize];
+    ["Offset of field: EmbeddingPositionsParams::grad_output_stride"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, grad_output_stride) - 16usize];
+    ["Offset of field: EmbeddingPositionsParams::grad_table_stride"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, grad_table_stride) - 24usize];
+    ["Offset of field: EmbeddingPositionsParams::batch"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, batch) - 32usize];
+    ["Offset of field: EmbeddingPositionsParams::length"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, length) - 40usize];
+    ["Offset of field: EmbeddingPositionsParams::table_rows"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, table_rows) - 48usize];
+    ["Offset of field: EmbeddingPositionsParams::offset"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, offset) - 56usize];
+    ["Offset of field: EmbeddingPositionsParams::width"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, width) - 64usize];
+    ["Offset of field: EmbeddingPositionsParams::accumulate"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, accumulate) - 68usize];
+    ["Offset of field: EmbeddingPositionsParams::vectorised"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, vectorised) - 72usize];
+    ["Offset of field: EmbeddingPositionsParams::reserved"]
+        [::core::mem::offset_of!(EmbeddingPositionsParams, reserved) - 76usize];
+};
 /// Threads of every block.
 pub const GELU_THREADS: u32 = 256;
 /// 16-byte vectors of each tensor that a thread of a plain kernel handles.
@@ -1430,6 +1655,80 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for CrossEntropyReduceParams {}
+
+const _: () = assert!(
+    size_of::<EmbeddingLookup>() == size_of::<u64>() + size_of::<u64>() + size_of::<i64>() + size_of::<i64>(),
+    "EmbeddingLookup has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for EmbeddingLookup {}
+
+const _: () = assert!(
+    size_of::<EmbeddingFwdParams>()
+        == size_of::<EmbeddingLookup>()
+            + size_of::<EmbeddingLookup>()
+            + size_of::<EmbeddingLookup>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "EmbeddingFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for EmbeddingFwdParams {}
+
+const _: () = assert!(
+    size_of::<EmbeddingBwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "EmbeddingBwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for EmbeddingBwdParams {}
+
+const _: () = assert!(
+    size_of::<EmbeddingPositionsParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "EmbeddingPositionsParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for EmbeddingPositionsParams {}
 
 const _: () = assert!(
     size_of::<GeluFwdParams>()

@@ -156,6 +156,20 @@ impl<D: Device, T: Sample> Guarded<D, T> {
         view.expect("a guarded tensor lies in its buffer")
     }
 
+    /// A tensor without gaps, of another shape.
+    pub fn view_as<const RANK: usize>(&self, shape: [usize; RANK]) -> View<'_, D, T> {
+        assert_eq!(self.place.stride, self.place.width, "{:?} has gaps", self.place);
+        let strides = warpsmith::Shape::from(shape).contiguous_strides();
+        self.buffer.strided(self.place.start(), shape, strides).expect("a guarded tensor lies in its buffer")
+    }
+
+    /// The same, to be written.
+    pub fn view_mut_as<const RANK: usize>(&mut self, shape: [usize; RANK]) -> ViewMut<'_, D, T> {
+        assert_eq!(self.place.stride, self.place.width, "{:?} has gaps", self.place);
+        let strides = warpsmith::Shape::from(shape).contiguous_strides();
+        self.buffer.strided_mut(self.place.start(), shape, strides).expect("a guarded tensor lies in its buffer")
+    }
+
     /// The tensor, to be written.
     pub fn view_mut(&mut self) -> ViewMut<'_, D, T> {
         let Place { rows, width, stride, vector, .. } = self.place;

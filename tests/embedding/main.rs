@@ -1,0 +1,10 @@
+//! Embedding against its references, on every device.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accuracy;
+mod counts;
+mod determinism;
+mod problem;
+mod references;
