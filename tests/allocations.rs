@@ -13,6 +13,7 @@ use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
 use warpsmith::ops::adamw8bit::{self, AdamW8bit, ParameterDesc, Scalars, ScalarsDesc, Tensors};
 use warpsmith::ops::cross_entropy::{self, Reduction};
+use warpsmith::ops::embedding;
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::rms_norm::{self, Casting};
 use warpsmith::ops::rotary::{self, Frequencies, Pairing, Scaling};
@@ -365,6 +366,41 @@ fn a_rotary_plan_allocates_nothing() {
         };
         let (count, plan) = allocations(|| rotary::plan(&desc, rotary::Direction::Forward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "keys: {}", keys.is_some());
+    }
+}
+
+#[test]
+fn an_embedding_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let table = |place: u64| TensorDesc::contiguous(place << 20, [30, 100], DType::Bf16);
+    let lookup = |place: u64| embedding::LookupDesc { table: table(place), ids: vector(place + 1, 8, DType::I32) };
+    let bytes = embedding::backward_workspace_bytes([8], [30, 100]);
+    for pitch in [100, 128] {
+        let forward = embedding::ForwardDesc {
+            token: lookup(1),
+            position: Some(embedding::PositionsDesc::Given(lookup(3))),
+            segment: Some(lookup(5)),
+            output: matrix(7, pitch),
+        };
+        let backward = embedding::BackwardDesc {
+            grad_output: matrix(1, pitch),
+            ids: vector(2, 8, DType::I64),
+            grad_table: table(3),
+            workspace: Some(vector(4, bytes, DType::U8)),
+            options: embedding::Options::default(),
+        };
+        let positions = embedding::PositionsBackwardDesc {
+            grad_output: matrix(1, pitch),
+            grad_table: table(2),
+            offset: 0,
+            accumulate: true,
+        };
+        let (count, plan) = allocations(|| embedding::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+        let (count, plan) = allocations(|| embedding::plan_backward(&backward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+        let (count, plan) = allocations(|| embedding::plan_backward_positions(&positions, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
     }
 }
 

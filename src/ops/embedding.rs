@@ -161,7 +161,7 @@ pub struct PositionsBackwardDesc {
 }
 
 /// A table and the ids of the rows that are taken from it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Lookup<'a, D: Device, T: Float, I: Index> {
     /// `[rows, D]`.
     pub table: View<'a, D, T>,
@@ -169,8 +169,17 @@ pub struct Lookup<'a, D: Device, T: Float, I: Index> {
     pub ids: View<'a, D, I>,
 }
 
+// By hand, since a derived copy would ask for one of the device.
+impl<D: Device, T: Float, I: Index> Clone for Lookup<'_, D, T, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: Device, T: Float, I: Index> Copy for Lookup<'_, D, T, I> {}
+
 /// Where positions come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Positions<'a, D: Device, T: Float, I: Index> {
     /// Position `offset + i` for the i-th row of each sequence.
     Counted {

@@ -11,6 +11,7 @@ mod adamw8bit;
 mod attention;
 mod attention_backward;
 mod cross_entropy;
+mod embedding;
 mod gelu;
 mod layer_norm;
 mod rms_norm;

@@ -1,6 +1,7 @@
 //! Every launcher of the crate, each with its tensors at hand.
 
 mod attention;
+mod embedding;
 mod losses;
 mod optimizers;
 
@@ -36,6 +37,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend([losses::cross_entropy_in_place(device)?, losses::cross_entropy_with_all(device)?]);
     launchers.extend([rotary_in_place(device)?, rotary_backward(device)?]);
     launchers.push(optimizers::adamw8bit(device)?);
+    launchers.extend(embedding::all(device)?);
     Ok(launchers)
 }
 

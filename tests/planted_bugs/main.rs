@@ -15,6 +15,9 @@ mod common;
 #[path = "../cross_entropy/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod cross_entropy;
+#[path = "../embedding/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod embedding;
 #[path = "../gelu/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod gelu;

@@ -1,6 +1,7 @@
 //! The problems that planted bugs are judged by: those of the operations' own tests, as small as they can be and still enter every
 //! part of every kernel.
 
+mod embedding;
 mod losses;
 mod optimizers;
 
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Problem> {
     rotary::<f16>(&mut all);
     rotary::<bf16>(&mut all);
     optimizers::add(&mut all);
+    embedding::add(&mut all);
     all
 }
 
