@@ -1,4 +1,5 @@
-//! Warp-instructions per second on a reduction, a tensor-core product, an attention forward and products of a warpgroup, with and without the detector.
+//! Warp-instructions per second on a reduction, a tensor-core product, an attention forward, products of a warpgroup and a pipeline of tensor copies, with
+//! and without the detector.
 //!
 //! `cargo bench -p ptx-emulator` prints criterion's times and a table (`-- --table` the table alone): the best of several runs on one core, also as a ratio to
 //! a fixed scalar loop in the same process, since the host's speed is not known.
@@ -7,7 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use ptx_emulator::{Checks, Config, DeviceModel, Emulator, Kernel, Launch, Module};
+use ptx_emulator::{Checks, Config, DeviceModel, Emulator, Kernel, Launch, Module, Swizzle, TensorElement, TensorMap};
 
 /// A kernel with its data, ready to be launched again and again.
 struct Case {
@@ -32,6 +33,15 @@ impl Case {
         let address = self.device.alloc(bytes, "buffer").expect("memory");
         self.device.fill(address, bytes, pattern, 4).expect("in bounds");
         self.params.extend(address.to_le_bytes());
+        self
+    }
+
+    /// Adds a tensor map of a bf16 matrix of 64 columns in boxes of 64 rows.
+    fn matrix(mut self, rows: u64) -> Self {
+        let address = self.device.alloc(rows * 128, "matrix").expect("memory");
+        self.device.fill(address, rows * 128, 0x3f80_3f80, 4).expect("in bounds");
+        let map = TensorMap::dense(TensorElement::Bf16, address, &[64, rows], &[64, 64]).swizzled(Swizzle::B128);
+        self.params.extend(map.encode().expect("a map"));
         self
     }
 
@@ -69,6 +79,7 @@ fn cases() -> Vec<Case> {
         Case::new("attention_bf16", include_str!("../tests/ptx/attention.ptx"), "attention", [4, 2, 1], [128, 1, 1]);
     let warpgroup =
         Case::new("wgmma_bf16", include_str!("../tests/ptx/wgmma.ptx"), "two_products", [4, 1, 1], [128, 1, 1]);
+    let pipeline = Case::new("tma_pipeline", include_str!("../tests/ptx/pipeline.ptx"), "right", [4, 1, 1], [96, 1, 1]);
     let (rows, width, size, length) = (64u64, 8192u64, 256u64, 512u64);
     let tensor = 2 * length * 64 * 2;
     vec![
@@ -94,6 +105,7 @@ fn cases() -> Vec<Case> {
             .buffer(length * 64 * 2, 0x3f80_3f80)
             .buffer(64 * 64 * 4, 0)
             .int(length as i32),
+        pipeline.matrix(4096).buffer(256, 0).int(64),
     ]
 }
 

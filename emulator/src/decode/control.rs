@@ -48,7 +48,7 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
             m.take("release");
             m.take("cluster");
             decoder.class = Class::Barrier;
-            decoder.simple(|warp, env, mask| observe::proxy_fence(warp, env, mask, true));
+            decoder.simple(|_, _, _| {});
         }
         "fence" => {
             m.take_any(&["sc", "acq_rel", "acquire", "release"]);
@@ -88,7 +88,7 @@ fn proxy_fence(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Mod
         super::memory::address(decoder, map, crate::memory::Space::Generic)?;
     }
     if kind.starts_with("async") && space != Some("global") {
-        decoder.simple(|warp, env, mask| observe::proxy_fence(warp, env, mask, false));
+        decoder.simple(|warp, env, mask| observe::proxy_fence(warp, env, mask));
     } else {
         decoder.simple(|_, _, _| {});
     }

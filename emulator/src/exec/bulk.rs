@@ -146,7 +146,7 @@ pub(crate) fn fly(warp: &Warp, env: &mut Env<'_>, flight: Flight) {
     let range = flight.offset..flight.offset + flight.size;
     for rank in &flight.to {
         env.visit(*rank, |env| {
-            observe::mbarrier_use(warp, env, 1 << lane, flight.barrier, true);
+            observe::mbarrier_use(warp, env, 1 << lane, flight.barrier);
             observe::bulk_write_issued(warp, env, flight.issuer, range.clone());
         });
     }

@@ -166,7 +166,7 @@ pub(crate) fn arrive_later(
     }
     for lane in lanes_of(mask) {
         let Some((_, address)) = env.locate(warp, lane, (space, addresses[lane]), (8, 8)) else { continue };
-        observe::mbarrier_use(warp, env, 1 << lane, address, false);
+        observe::mbarrier_use(warp, env, 1 << lane, address);
         let arrival = Arrival { lane, address, end: warp.copies.issued, pc: env.pc };
         if env.context.config.asynchrony == Asynchrony::Eager {
             arrive(warp, env, &arrival);

@@ -220,7 +220,7 @@ pub(crate) fn change(
             if releases {
                 observe::mbarrier_arrive(warp, env, lanes, address);
             }
-            observe::mbarrier_use(warp, env, lanes, address, false);
+            observe::mbarrier_use(warp, env, lanes, address);
             for lane in lanes_of(lanes) {
                 match apply(env, address, changes(lane)) {
                     Ok(state) => states[lane] = state,
@@ -259,7 +259,7 @@ pub(crate) fn test(
     each(&places, |rank, address, lanes| {
         env.visit(rank, |env| {
             let mut seen = 0;
-            observe::mbarrier_use(warp, env, lanes, address, false);
+            observe::mbarrier_use(warp, env, lanes, address);
             for lane in lanes_of(lanes) {
                 let object = env.mbarriers.table.get(&address).ok_or("no mbarrier object".to_owned());
                 match object.and_then(|object| object.is_past(phases(lane))) {

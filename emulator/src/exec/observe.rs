@@ -248,11 +248,11 @@ pub(crate) fn mbarrier_inval(warp: &Warp, env: &mut Env<'_>, lane: usize, addres
     }
 }
 
-/// Lanes use an object, or `is_async`, copies that they issue will.
-pub(crate) fn mbarrier_use(warp: &Warp, env: &mut Env<'_>, lanes: u32, address: u32, is_async: bool) {
+/// Lanes use an object, or copies that they issue will.
+pub(crate) fn mbarrier_use(warp: &Warp, env: &mut Env<'_>, lanes: u32, address: u32) {
     let by = issuer(warp, env, 0);
     if let Some(shadow) = &mut env.shadow {
-        shadow.mbarrier_use((by, lanes), address.into(), is_async, &mut env.conflicts);
+        shadow.mbarrier_use(by, lanes, address.into(), &mut env.conflicts);
         report_all(warp, env);
     }
 }
@@ -277,10 +277,10 @@ pub(crate) fn mbarrier_observe(warp: &Warp, env: &mut Env<'_>, lanes: u32, addre
     }
 }
 
-/// `fence.proxy.async`, or `fence.mbarrier_init`.
-pub(crate) fn proxy_fence(warp: &Warp, env: &mut Env<'_>, lanes: u32, of_init: bool) {
+/// `fence.proxy.async`.
+pub(crate) fn proxy_fence(warp: &Warp, env: &mut Env<'_>, lanes: u32) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.proxy_fence(warp.party, lanes, of_init);
+        shadow.proxy_fence(warp.party, lanes);
     }
 }
 

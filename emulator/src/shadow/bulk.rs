@@ -56,25 +56,18 @@ impl SharedShadow {
         self.mark(address as u32..address as u32 + 8, now, by.writer());
     }
 
-    /// Any use of an object, by lanes of a warp or, `is_async`, by copies that they issue: after the initialisation.
-    pub(crate) fn mbarrier_use(
-        &mut self,
-        (by, lanes): (Issuer, u32),
-        address: u64,
-        is_async: bool,
-        conflicts: &mut Vec<Conflict>,
-    ) {
+    /// Any use of an object by lanes of a warp, or by copies that they issue: after the initialisation. A fence between the proxies
+    /// is not asked for: compilers leave it out.
+    pub(crate) fn mbarrier_use(&mut self, by: Issuer, lanes: u32, address: u64, conflicts: &mut Vec<Conflict>) {
         let key = self.key(address);
-        if !self.checks.races || !is_async && self.order.is_init_common(key, by.party as usize) {
+        if !self.checks.races || self.order.is_init_common(key, by.party as usize) {
             return;
         }
         for lane in super::lanes(lanes) {
-            let by = Issuer { lane: lane as u32, ..by };
-            let Some((author, is_ordered)) = self.order.unordered_init(key, by.place(), is_async) else { continue };
+            let Some(author) = self.order.unordered_init(key, (by.party as usize, lane)) else { continue };
             let pc = Writer(self.words.write.who[(address >> 2) as usize]).pc();
             let earlier = Some(Earlier { warp: author >> 5, lane: author & 31, pc });
-            let hazard = if is_ordered { Hazard::Proxy } else { Hazard::ReadAfterWrite };
-            conflicts.push(Conflict { lane: by.lane, address, hazard, earlier });
+            conflicts.push(Conflict { lane: lane as u32, address, hazard: Hazard::ReadAfterWrite, earlier });
         }
     }
 
@@ -105,10 +98,10 @@ impl SharedShadow {
         self.order.phases_observe(CLUSTER, party as usize, lanes, is_whole);
     }
 
-    /// `fence.proxy.async`, or `fence.mbarrier_init`.
-    pub(crate) fn proxy_fence(&mut self, party: u32, lanes: u32, of_init: bool) {
+    /// `fence.proxy.async`.
+    pub(crate) fn proxy_fence(&mut self, party: u32, lanes: u32) {
         let now = self.tick();
-        self.order.proxy_fence(party as usize, lanes, of_init, now);
+        self.order.proxy_fence(party as usize, lanes, now);
     }
 
     /// A bulk copy will write these bytes.
@@ -230,7 +223,7 @@ impl SharedShadow {
                 && !self.is_copy(author)
                 && !author.is_by_copy()
                 && time <= LAST
-                && !self.order.is_visible(by.place(), author.place(), time, false) =>
+                && !self.order.is_visible(by.place(), author.place(), time) =>
             {
                 Hazard::Proxy
             }

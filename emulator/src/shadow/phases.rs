@@ -35,8 +35,6 @@ pub(super) struct Column {
 struct Fence {
     time: u32,
     lanes: u32,
-    /// `fence.mbarrier_init`, which covers the initialisation of `mbarrier` objects alone.
-    of_init: bool,
 }
 
 /// The latest fences between proxies of a warp.
@@ -51,8 +49,8 @@ pub(super) struct Fences {
 const FENCES: usize = 16;
 
 impl Order {
-    /// `fence.proxy.async`, or `fence.mbarrier_init`.
-    pub(super) fn proxy_fence(&mut self, warp: usize, lanes: u32, of_init: bool, now: u32) {
+    /// `fence.proxy.async`.
+    pub(super) fn proxy_fence(&mut self, warp: usize, lanes: u32, now: u32) {
         if self.fences.is_empty() {
             self.fences = vec![Fences::default(); self.warps()];
         }
@@ -60,10 +58,7 @@ impl Order {
         if fences.list.len() == FENCES {
             fences.forgotten = fences.list.remove(0).time;
         }
-        fences.list.push(Fence { time: now, lanes, of_init });
-        if of_init {
-            return;
-        }
+        fences.list.push(Fence { time: now, lanes });
         // What others have told so far is visible from here on. Of threads that are known by themselves no more than that is
         // kept: whether an access is in order at all is another question.
         let mut told: Vec<u32> = (0..self.warps()).map(|other| self.known(warp, other)).collect();
@@ -81,16 +76,14 @@ impl Order {
 
     /// Whether an access of this time by a thread is visible to what this lane does through the asynchronous proxy, provided
     /// that it is ordered before: a fence between the proxies lies on the way.
-    pub(super) fn is_visible(&self, by: (usize, usize), author: (usize, usize), time: u32, is_init: bool) -> bool {
+    pub(super) fn is_visible(&self, by: (usize, usize), author: (usize, usize), time: u32) -> bool {
         let clocks = [Some(&self.proxied[by.0]), self.own(by.0, by.1).map(|own| &own.proxied)];
         if clocks.into_iter().flatten().any(|proxied| proxied.get(author.0).is_some_and(|known| time <= *known)) {
             return true;
         }
         let Some(fences) = self.fences.get(author.0) else { return false };
         let end = if by == author { u32::MAX } else { self.known_thread(by, author) };
-        let covers = |fence: &Fence| {
-            (is_init || !fence.of_init) && fence.lanes >> author.1 & 1 == 1 && (time..=end).contains(&fence.time)
-        };
+        let covers = |fence: &Fence| fence.lanes >> author.1 & 1 == 1 && (time..=end).contains(&fence.time);
         time <= fences.forgotten || fences.list.iter().any(covers)
     }
 
@@ -107,13 +100,11 @@ impl Order {
         init.is_none_or(|(author, time)| time <= self.known(warp, (author >> 5) as usize))
     }
 
-    /// Who initialised an object, if that is not ordered before what this lane does, or not visible to the asynchronous proxy.
-    pub(super) fn unordered_init(&self, key: u64, by: (usize, usize), is_async: bool) -> Option<(Thread, bool)> {
+    /// Who initialised an object, if that is not ordered before what this lane does.
+    pub(super) fn unordered_init(&self, key: u64, by: (usize, usize)) -> Option<Thread> {
         let (author, time) = self.phases.get(&key)?.init?;
         let other = ((author >> 5) as usize, (author & 31) as usize);
-        let is_ordered = by == other || time <= self.known_thread(by, other);
-        let is_visible = !is_async || self.is_visible(by, other, time, true);
-        (!is_ordered || !is_visible).then_some((author, is_ordered))
+        (by != other && time > self.known_thread(by, other)).then_some(author)
     }
 
     /// Lanes of a warp arrive and release.

@@ -55,12 +55,14 @@ fn mistakes_with_loads() {
         of(&[&start, &wrong(bytes), LOAD, &wait, SHOW].concat())
             .faults(|kind| matches!(kind, FaultKind::Deadlock { .. }));
     }
-    // An object whose initialisation the asynchronous proxy does not know.
+    // An object that another warp does not know of yet. With a barrier no fence is needed.
     let init = "setp.eq.u32 p, t, 0;\n@p mbarrier.init.shared.b64 [bars], 1;\n";
+    of(&[init, "bar.sync 0;\n", EXPECT, LOAD, &wait, SHOW].concat()).gives(&(0..64).collect::<Vec<u32>>());
     let known = [init, "fence.mbarrier_init.release.cluster;\nbar.sync 0;\n", EXPECT, LOAD, &wait, SHOW].concat();
     of(&known).gives(&(0..64).collect::<Vec<u32>>());
-    of(&[init, "bar.sync 0;\n", EXPECT, LOAD, &wait, SHOW].concat())
-        .faults(|kind| matches!(kind, FaultKind::Proxy { .. }));
+    let by_another = "setp.eq.u32 p, t, 32;\n";
+    of(&[init, by_another, EXPECT, LOAD, &wait].concat())
+        .faults(|kind| matches!(kind, FaultKind::Race { .. } | FaultKind::Mbarrier { .. }));
     // The block ends while bytes are on their way.
     let late = orders().into_iter().find(|config| config.asynchrony == ptx_emulator::Asynchrony::Late).unwrap();
     let error = of(&[&start, EXPECT, LOAD].concat()).run(&late).unwrap_err().to_string();

@@ -9,7 +9,7 @@
 constexpr int STAGES = 2, ROWS = 64, COLUMNS = 64, CONSUMERS = 64;
 constexpr int BOX = ROWS * COLUMNS * 2;
 
-enum Mistake { NONE, NO_EXPECT, NO_FULL_WAIT, NO_EMPTY_WAIT, NO_ARRIVAL, WRONG_PARITY, NO_INIT_FENCE, NO_STORE_FENCE, NO_STORE_WAIT, EARLY_ARRIVAL };
+enum Mistake { NONE, NO_EXPECT, NO_FULL_WAIT, NO_EMPTY_WAIT, NO_ARRIVAL, WRONG_PARITY, NO_STORE_FENCE, NO_STORE_WAIT, EARLY_ARRIVAL };
 
 struct alignas(64) Map {
     uint8_t bytes[128];
@@ -38,7 +38,7 @@ __device__ inline void column_sums(const Map& map, float* out, int boxes) {
             asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" :: "r"(shared(&full[stage])) : "memory");
             asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(shared(&empty[stage])), "r"(CONSUMERS / 32) : "memory");
         }
-        if (MISTAKE != NO_INIT_FENCE) asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     }
     __syncthreads();
     if (warp == CONSUMERS / 32) {
@@ -93,7 +93,6 @@ KERNEL(no_full_wait, NO_FULL_WAIT)
 KERNEL(no_empty_wait, NO_EMPTY_WAIT)
 KERNEL(no_arrival, NO_ARRIVAL)
 KERNEL(wrong_parity, WRONG_PARITY)
-KERNEL(no_init_fence, NO_INIT_FENCE)
 KERNEL(no_store_fence, NO_STORE_FENCE)
 KERNEL(no_store_wait, NO_STORE_WAIT)
 KERNEL(early_arrival, EARLY_ARRIVAL)
