@@ -45,6 +45,7 @@
 //!   [`TensorDesc`]: the same as plain data.
 //! - [`ops`]: each operation as a description, a plan that can be made and looked at without any device, and a launch; over
 //!   these one typed function.
+//! - [`schedules`]: learning rates step by step, in plain Rust.
 //! - [`raw`]: the same plans for hosts with addresses and stream handles of their own.
 //! - [`Error`]: one variant for each thing that can be wrong, naming the operation and the argument.
 //!
@@ -104,6 +105,7 @@ mod error;
 pub mod ops;
 pub mod raw;
 pub mod reference;
+pub mod schedules;
 mod view;
 
 #[cfg(feature = "emulator")]
