@@ -4,6 +4,7 @@
 #include "cross_entropy/cross_entropy_params.h"
 #include "embedding/embedding_params.h"
 #include "gelu/gelu_params.h"
+#include "grad_clip/grad_clip_params.h"
 #include "layer_norm/layer_norm_params.h"
 #include "rms_norm/rms_norm_params.h"
 #include "rotary/rotary_params.h"

@@ -981,6 +981,154 @@ const _: () = {
         [::core::mem::offset_of!(GeluBwdReduceParams, row_blocks) - 16usize];
     ["Offset of field: GeluBwdReduceParams::width"][::core::mem::offset_of!(GeluBwdReduceParams, width) - 20usize];
 };
+/// Threads of every block.
+pub const GRAD_CLIP_THREADS: u32 = 256;
+/// Elements of a chunk: what a block goes over.
+pub const GRAD_CLIP_CHUNK: u32 = 16384;
+/// One gradient of the list.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GradClipTensor {
+    /// [count] T.
+    pub gradient: u64,
+    /// Elements.
+    pub count: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GradClipTensor"][::core::mem::size_of::<GradClipTensor>() - 16usize];
+    ["Alignment of GradClipTensor"][::core::mem::align_of::<GradClipTensor>() - 8usize];
+    ["Offset of field: GradClipTensor::gradient"][::core::mem::offset_of!(GradClipTensor, gradient) - 0usize];
+    ["Offset of field: GradClipTensor::count"][::core::mem::offset_of!(GradClipTensor, count) - 8usize];
+};
+/// One chunk of one gradient.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GradClipChunk {
+    /// Which gradient.
+    pub tensor: u32,
+    /// Which of its chunks.
+    pub chunk: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GradClipChunk"][::core::mem::size_of::<GradClipChunk>() - 8usize];
+    ["Alignment of GradClipChunk"][::core::mem::align_of::<GradClipChunk>() - 4usize];
+    ["Offset of field: GradClipChunk::tensor"][::core::mem::offset_of!(GradClipChunk, tensor) - 0usize];
+    ["Offset of field: GradClipChunk::chunk"][::core::mem::offset_of!(GradClipChunk, chunk) - 4usize];
+};
+/// What a block of `grad_clip_step_norm_T` leaves of its chunk.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GradClipPartial {
+    /// The sum of the squares.
+    pub squares: f64,
+    /// Elements that are infinite or NaN.
+    pub not_finite: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GradClipPartial"][::core::mem::size_of::<GradClipPartial>() - 16usize];
+    ["Alignment of GradClipPartial"][::core::mem::align_of::<GradClipPartial>() - 8usize];
+    ["Offset of field: GradClipPartial::squares"][::core::mem::offset_of!(GradClipPartial, squares) - 0usize];
+    ["Offset of field: GradClipPartial::not_finite"][::core::mem::offset_of!(GradClipPartial, not_finite) - 8usize];
+};
+/// Arguments of `grad_clip_step_norm_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GradClipNormParams {
+    /// [..] GradClipTensor, read.
+    pub tensors: u64,
+    /// [chunks] GradClipChunk, read.
+    pub chunks: u64,
+    /// [chunks] GradClipPartial, written.
+    pub partials: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GradClipNormParams"][::core::mem::size_of::<GradClipNormParams>() - 24usize];
+    ["Alignment of GradClipNormParams"][::core::mem::align_of::<GradClipNormParams>() - 8usize];
+    ["Offset of field: GradClipNormParams::tensors"][::core::mem::offset_of!(GradClipNormParams, tensors) - 0usize];
+    ["Offset of field: GradClipNormParams::chunks"][::core::mem::offset_of!(GradClipNormParams, chunks) - 8usize];
+    ["Offset of field: GradClipNormParams::partials"][::core::mem::offset_of!(GradClipNormParams, partials) - 16usize];
+};
+/// Arguments of `grad_clip_step_value_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GradClipValueParams {
+    /// [..] GradClipTensor, read; the gradients are read and written.
+    pub tensors: u64,
+    /// [chunks] GradClipChunk, read.
+    pub chunks: u64,
+    /// The largest magnitude.
+    pub limit: f32,
+    /// Not used.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GradClipValueParams"][::core::mem::size_of::<GradClipValueParams>() - 24usize];
+    ["Alignment of GradClipValueParams"][::core::mem::align_of::<GradClipValueParams>() - 8usize];
+    ["Offset of field: GradClipValueParams::tensors"][::core::mem::offset_of!(GradClipValueParams, tensors) - 0usize];
+    ["Offset of field: GradClipValueParams::chunks"][::core::mem::offset_of!(GradClipValueParams, chunks) - 8usize];
+    ["Offset of field: GradClipValueParams::limit"][::core::mem::offset_of!(GradClipValueParams, limit) - 16usize];
+    ["Offset of field: GradClipValueParams::reserved"]
+        [::core::mem::offset_of!(GradClipValueParams, reserved) - 20usize];
+};
+/// Arguments of `grad_clip_step_finish_f64`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct GradClipFinishParams {
+    /// [chunks] GradClipPartial, read.
+    pub partials: u64,
+    /// [1] f32, written: the norm of the gradients over the loss scale.
+    pub norm: u64,
+    /// [1] f32, written: what gradients are to be multiplied by.
+    pub factor: u64,
+    /// [1] f32, written: 1 where something is not finite, else 0.
+    pub found_inf: u64,
+    /// [1] f32, read and written, optional.
+    pub loss_scale: u64,
+    /// [1] f32, read and written, present with `loss_scale`: steps since it changed.
+    pub good_steps: u64,
+    /// Partial sums.
+    pub chunks: u32,
+    /// The largest norm; infinity for no limit.
+    pub max_norm: f32,
+    /// What the loss scale is multiplied by after `interval` good steps.
+    pub growth: f32,
+    /// What it is multiplied by after a bad one.
+    pub backoff: f32,
+    /// Good steps before it grows.
+    pub interval: f32,
+    /// Not used.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of GradClipFinishParams"][::core::mem::size_of::<GradClipFinishParams>() - 72usize];
+    ["Alignment of GradClipFinishParams"][::core::mem::align_of::<GradClipFinishParams>() - 8usize];
+    ["Offset of field: GradClipFinishParams::partials"]
+        [::core::mem::offset_of!(GradClipFinishParams, partials) - 0usize];
+    ["Offset of field: GradClipFinishParams::norm"][::core::mem::offset_of!(GradClipFinishParams, norm) - 8usize];
+    ["Offset of field: GradClipFinishParams::factor"][::core::mem::offset_of!(GradClipFinishParams, factor) - 16usize];
+    ["Offset of field: GradClipFinishParams::found_inf"]
+        [::core::mem::offset_of!(GradClipFinishParams, found_inf) - 24usize];
+    ["Offset of field: GradClipFinishParams::loss_scale"]
+        [::core::mem::offset_of!(GradClipFinishParams, loss_scale) - 32usize];
+    ["Offset of field: GradClipFinishParams::good_steps"]
+        [::core::mem::offset_of!(GradClipFinishParams, good_steps) - 40usize];
+    ["Offset of field: GradClipFinishParams::chunks"][::core::mem::offset_of!(GradClipFinishParams, chunks) - 48usize];
+    ["Offset of field: GradClipFinishParams::max_norm"]
+        [::core::mem::offset_of!(GradClipFinishParams, max_norm) - 52usize];
+    ["Offset of field: GradClipFinishParams::growth"][::core::mem::offset_of!(GradClipFinishParams, growth) - 56usize];
+    ["Offset of field: GradClipFinishParams::backoff"]
+        [::core::mem::offset_of!(GradClipFinishParams, backoff) - 60usize];
+    ["Offset of field: GradClipFinishParams::interval"]
+        [::core::mem::offset_of!(GradClipFinishParams, interval) - 64usize];
+    ["Offset of field: GradClipFinishParams::reserved"]
+        [::core::mem::offset_of!(GradClipFinishParams, reserved) - 68usize];
+};
 /// 16-byte vectors of a row that a thread holds in registers.
 pub const LAYER_NORM_VECTORS: u32 = 4;
 /// Most threads of a block of `layer_norm_fwd_T`.
@@ -1799,6 +1947,52 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for GeluBwdReduceParams {}
+
+const _: () = assert!(size_of::<GradClipTensor>() == size_of::<u64>() + size_of::<u64>(), "GradClipTensor has padding");
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GradClipTensor {}
+
+const _: () = assert!(size_of::<GradClipChunk>() == size_of::<u32>() + size_of::<u32>(), "GradClipChunk has padding");
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GradClipChunk {}
+
+const _: () =
+    assert!(size_of::<GradClipPartial>() == size_of::<f64>() + size_of::<u64>(), "GradClipPartial has padding");
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GradClipPartial {}
+
+const _: () = assert!(
+    size_of::<GradClipNormParams>() == size_of::<u64>() + size_of::<u64>() + size_of::<u64>(),
+    "GradClipNormParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GradClipNormParams {}
+
+const _: () = assert!(
+    size_of::<GradClipValueParams>() == size_of::<u64>() + size_of::<u64>() + size_of::<f32>() + size_of::<u32>(),
+    "GradClipValueParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GradClipValueParams {}
+
+const _: () = assert!(
+    size_of::<GradClipFinishParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>(),
+    "GradClipFinishParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for GradClipFinishParams {}
 
 const _: () = assert!(
     size_of::<LayerNormFwdParams>()

@@ -33,6 +33,7 @@
 //! | [`ops::cross_entropy`] | label smoothing, class weights, z-loss, softcap | the gradient of the logits in the same pass, over them if wanted | f32, f16, bf16 |
 //! | [`ops::embedding`] | rows of token, position and segment tables, added | gradients of the tables, without floating-point atomics | f32, f16, bf16 |
 //! | [`ops::gelu`] | erf and tanh forms, bias added in the same pass | gradients of input and bias | f32, f16, bf16 |
+//! | [`ops::grad_clip`] | a list by its common norm, or by value; the loss scale | | f32, f16, bf16 |
 //! | [`ops::layer_norm`] | saves mean and rstd, residual added in the same pass | gradients of input, weight and bias | f32, f16, bf16 |
 //! | [`ops::rms_norm`] | saves rstd, residual added in the same pass; rounds as PyTorch, Llama or Gemma do | gradients of input and weight | f32, f16, bf16 |
 //! | [`ops::rotary`] | queries and keys in one launch, in place or not, any positions, NTK, YaRN and Llama 3 scaling | the rotation back | f32, f16, bf16 |

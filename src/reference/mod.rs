@@ -9,6 +9,7 @@ pub mod attention;
 pub mod cross_entropy;
 pub mod embedding;
 pub mod gelu;
+pub mod grad_clip;
 pub mod layer_norm;
 pub mod rms_norm;
 pub mod rotary;

@@ -13,6 +13,7 @@ mod attention_backward;
 mod cross_entropy;
 mod embedding;
 mod gelu;
+mod grad_clip;
 mod layer_norm;
 mod rms_norm;
 mod rotary;

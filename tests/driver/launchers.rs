@@ -38,6 +38,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend([rotary_in_place(device)?, rotary_backward(device)?]);
     launchers.push(optimizers::adamw8bit(device)?);
     launchers.extend(embedding::all(device)?);
+    launchers.extend([optimizers::grad_clip_norm(device)?, optimizers::grad_clip_value(device)?]);
     Ok(launchers)
 }
 

@@ -21,6 +21,9 @@ mod embedding;
 #[path = "../gelu/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod gelu;
+#[path = "../grad_clip/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod grad_clip;
 #[path = "../layer_norm/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod layer_norm;

@@ -1,7 +1,8 @@
-//! The launchers of optimizers.
+//! The launchers of optimizers, and of what goes with them.
 
 use half::bf16;
 use warpsmith::ops::adamw8bit::{AdamW8bit, Options, Scalars, Tensors};
+use warpsmith::ops::grad_clip::{GradClip, LossScale, Norm, Rule};
 use warpsmith::{Buffer as _, CudaDevice, Device, Result};
 
 use super::{Launcher, ROWS, WIDTH, ones};
@@ -25,6 +26,36 @@ pub fn adamw8bit(device: &CudaDevice) -> Result<Launcher> {
     };
     // Reads the table, two gradients and the scalars; writes two parameters, codes, absmax and progress.
     Ok(Launcher { name: "adamw8bit::step", reads: 6, writes: 5, kernels: 2, call: Box::new(call) })
+}
+
+/// The norm of two gradients with a loss scale.
+pub fn grad_clip_norm(device: &CudaDevice) -> Result<Launcher> {
+    let (mut a, mut b) = (ones(device, ROWS * WIDTH)?, ones(device, WIDTH)?);
+    let mut clip = GradClip::new(device, &mut [a.view_mut([ROWS * WIDTH])?, b.view_mut([WIDTH])?])?;
+    let [norm, factor, found_inf, scale, steps] = [0.0_f32, 0.0, 0.0, 8.0, 0.0].map(|value| device.upload(&[value]));
+    let (mut norm, mut factor, mut found_inf, mut scale, mut steps) = (norm?, factor?, found_inf?, scale?, steps?);
+    let device = device.clone();
+    let call = move || {
+        let (scale, good_steps) = (scale.view_mut([1])?, steps.view_mut([1])?);
+        let scalars = Norm {
+            norm: norm.view_mut([1])?,
+            factor: factor.view_mut([1])?,
+            found_inf: found_inf.view_mut([1])?,
+            loss_scale: Some(LossScale { scale, good_steps, rule: Rule::default() }),
+        };
+        clip.norm(&device, &[a.view([ROWS * WIDTH])?, b.view([WIDTH])?], scalars, 1.0)
+    };
+    // Reads the table and two gradients; writes the workspace and five scalars.
+    Ok(Launcher { name: "grad_clip::norm", reads: 3, writes: 6, kernels: 2, call: Box::new(call) })
+}
+
+/// The same gradients by value.
+pub fn grad_clip_value(device: &CudaDevice) -> Result<Launcher> {
+    let (mut a, mut b) = (ones(device, ROWS * WIDTH)?, ones(device, WIDTH)?);
+    let mut clip = GradClip::new(device, &mut [a.view_mut([ROWS * WIDTH])?, b.view_mut([WIDTH])?])?;
+    let device = device.clone();
+    let call = move || clip.value(&device, &mut [a.view_mut([ROWS * WIDTH])?, b.view_mut([WIDTH])?], 0.5);
+    Ok(Launcher { name: "grad_clip::value", reads: 1, writes: 2, kernels: 1, call: Box::new(call) })
 }
 
 type Buffer = super::Buffer<bf16>;

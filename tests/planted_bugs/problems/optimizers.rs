@@ -1,16 +1,44 @@
-//! The problems of optimizers.
+//! The problems of optimizers, and of what goes with them.
 
 use half::{bf16, f16};
+
+use warpsmith::ops::grad_clip::Rule;
 
 use super::Problem;
 use crate::adamw8bit::{self, Parameter};
 use crate::common::data::Rng;
+use crate::grad_clip;
 
 /// All of them.
 pub fn add(all: &mut Vec<Problem>) {
     adamw8bit::<f32>(all);
     adamw8bit::<f16>(all);
     adamw8bit::<bf16>(all);
+    grad_clip::<f32>(all);
+    grad_clip::<f16>(all);
+    grad_clip::<bf16>(all);
+}
+
+/// Whole vectors and ends, one chunk and several, more chunks than the last kernel has threads; what is not finite in either part; the loss scale.
+fn grad_clip<T: grad_clip::Real>(all: &mut Vec<Problem>) {
+    let mut add = |problem: grad_clip::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
+    add(grad_clip::Problem::new(&[9000, 20_003, 300], 1.0));
+    add(grad_clip::Problem::new(&[1000, 17_000], 0.01).shifted(1));
+    add(grad_clip::Problem::new(&[3; 300], 1.0));
+    for place in [4, 2046] {
+        let mut problem = grad_clip::Problem::<T>::new(&[100, 2049], 1.0);
+        problem.gradients[1][place] = T::from_f64(f64::NAN);
+        problem.loss_scale = Some((8.0, 1.0, Rule { interval: 2, ..Rule::default() }));
+        add(problem);
+    }
+    for good_steps in [0.0, 1.0] {
+        let loss_scale = Some((8.0, good_steps, Rule { interval: 2, ..Rule::default() }));
+        add(grad_clip::Problem { loss_scale, ..grad_clip::Problem::new(&[700], 1.0) });
+    }
+    for (length, shift) in [(9001, 0), (17_000, 1)] {
+        let problem = grad_clip::Problem::<T>::new(&[length, 40], 1.0).shifted(shift);
+        all.push(Box::new(move |device| problem.check_value(device, 0.5)));
+    }
 }
 
 /// Every part of a block's hold: whole blocks, ends of every length, either side off its boundary; and every way to a code: ordinary blocks,

@@ -25,8 +25,6 @@ pub fn text() -> Outcome<String> {
         .allowlist_file(".*_params\\.h")
         .use_core()
         .derive_default(true)
-        // Rust has no default for long arrays, and these are never empty.
-        .no_default(".*Tables")
         .derive_partialeq(true)
         .prepend_enum_name(false)
         .disable_header_comment()
@@ -46,6 +44,12 @@ fn in_rust(line: &str) -> Option<String> {
     let indent = &line[..line.len() - line.trim_start().len()];
     if let Some(doc) = line.trim_start().strip_prefix("#[doc = \"").and_then(|rest| rest.strip_suffix("\"]")) {
         return Some(format!("{indent}///{}\n", doc.replace("\\\"", "\"").replace("\\\\", "\\")));
+    }
+    // The default of a struct with a long array.
+    if line.trim() == "unsafe {" {
+        return Some(format!(
+            "{indent}// SAFETY: every field is made of numbers, and all bits zero is the number zero.\n{line}\n"
+        ));
     }
     match line.split_once(": _bindgen_ty_") {
         Some((head, rest)) => Some(format!("{head}: u32{}\n", rest.trim_start_matches(|c: char| c.is_ascii_digit()))),
