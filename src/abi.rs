@@ -46,6 +46,16 @@ const _: () = {
     ["Offset of field: AdamW8bitTables::unsigned_cells"]
         [::core::mem::offset_of!(AdamW8bitTables, unsigned_cells) - 13248usize];
 };
+impl Default for AdamW8bitTables {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        // SAFETY: every field is made of numbers, and all bits zero is the number zero.
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 /// One parameter of the list.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, PartialEq)]
@@ -1608,6 +1618,7 @@ const _: () = {
 impl Default for RotaryParams {
     fn default() -> Self {
         let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        // SAFETY: every field is made of numbers, and all bits zero is the number zero.
         unsafe {
             ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
             s.assume_init()
