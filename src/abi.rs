@@ -247,7 +247,7 @@ pub const ATTENTION_BWD_PREPARE_THREADS: u32 = 256;
 /// Bytes of dynamic shared memory of `attention_bwd_T_64`.
 pub const ATTENTION_BWD_SHARED_64: u32 = 58240;
 /// Of `attention_bwd_T_128`.
-pub const ATTENTION_BWD_SHARED_128: u32 = 149120;
+pub const ATTENTION_BWD_SHARED_128: u32 = 165504;
 /// Of `attention_bwd_T_128_compact`.
 pub const ATTENTION_BWD_SHARED_128_COMPACT: u32 = 99200;
 /// A tensor [batch, length, heads, head_dim]: the address of element 0, and strides in elements. The head dimension is contiguous.

@@ -19,7 +19,7 @@ enum {
     /// Bytes of dynamic shared memory of `attention_bwd_T_64`.
     ATTENTION_BWD_SHARED_64 = 58240,
     /// Of `attention_bwd_T_128`.
-    ATTENTION_BWD_SHARED_128 = 149120,
+    ATTENTION_BWD_SHARED_128 = 165504,
     /// Of `attention_bwd_T_128_compact`.
     ATTENTION_BWD_SHARED_128_COMPACT = 99200
 };
