@@ -171,7 +171,7 @@ impl SharedShadow {
 
     /// Checks an access to whole words; the first conflict is enough.
     fn issue(&mut self, by: Issuer, range: Range<u32>, access: Access, conflicts: &mut Vec<Conflict>) {
-        let conflict = words(&range).find_map(|word| self.with_write(by, word, access));
+        let conflict = self.with_writes(by, &range, access);
         let conflict = conflict.or_else(|| if access == Access::Read { None } else { self.with_reads(by, &range) });
         if let Some((word, hazard, earlier)) = conflict {
             let is_wanted = if hazard == Hazard::Uninitialised { self.checks.uninitialised } else { self.checks.races };
@@ -181,19 +181,21 @@ impl SharedShadow {
         }
     }
 
-    fn with_write(&self, by: Issuer, word: usize, access: Access) -> Option<(usize, Hazard, Option<Earlier>)> {
+    /// A write that the access would come too early for.
+    fn with_writes(&self, by: Issuer, range: &Range<u32>, access: Access) -> Option<(usize, Hazard, Option<Earlier>)> {
         let write = &self.words.write;
-        let (time, who) = (write.time[word], write.who[word]);
-        if time == BYTEWISE {
-            let bytes = &self.bytes.as_deref()?.write;
-            return (4 * word..4 * word + 4)
-                .find_map(|at| self.verdict(by, word, (bytes.time[at], bytes.who[at]), access));
-        }
-        // A copy's words follow one another: who knows of one knows of all.
-        if word > 0 && (write.time[word - 1], write.who[word - 1]) == (time, who) && word & 31 != 0 {
-            return None;
-        }
-        self.verdict(by, word, (time, who), access)
+        // The words of a copy follow one another: what was said of one holds for its equals.
+        let mut last = None;
+        let mut look = |word: usize, cell: (u32, u32)| {
+            if last.replace(cell) == Some(cell) { None } else { self.verdict(by, word, cell, access) }
+        };
+        words(range).find_map(|word| match (write.time[word], self.bytes.as_deref()) {
+            (BYTEWISE, Some(bytes)) => {
+                let mut cells = bytes.write.time[4 * word..].iter().zip(&bytes.write.who[4 * word..]).take(4);
+                cells.find_map(|(time, who)| look(word, (*time, *who)))
+            }
+            (time, _) => look(word, (time, write.who[word])),
+        })
     }
 
     fn verdict(

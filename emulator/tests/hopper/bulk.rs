@@ -168,3 +168,22 @@ fn copies_must_be_aligned_and_inside() {
     let size = "mov.u32 e0, 24;\n@p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [s], [in], e0, [bars];\n";
     of(&[&start, size].concat()).says("24 bytes, which is not a multiple of 16");
 }
+
+#[test]
+fn copies_off_the_128_byte_lines_are_looked_at_too() {
+    // The words before the copy's first one have the same author.
+    let store = STORE.replace("[s], 256", "[s+16], 224");
+    let expected: Vec<u32> = (11..67).chain([u32::MAX; 8]).collect();
+    of(&[FILL, FENCE, "bar.sync 0;\n", &store, WAIT].concat()).gives(&expected);
+    of(&[FILL, "bar.sync 0;\n", &store, WAIT].concat()).faults(|kind| matches!(kind, FaultKind::Proxy { .. }));
+    // Halves of words, of which one lane's are not fenced.
+    let halves = FILL
+        .replace("shl.b32 a, t, 2", "shl.b32 a, t, 1")
+        .replace("st.shared.u32 [a], d", "cvt.u16.u32 h, d;\nst.shared.u16 [a], h");
+    let store = STORE.replace("256", "128");
+    let expected: Vec<u32> = (0..32).map(|at| 2 * at + 7 | (2 * at + 8) << 16).chain([u32::MAX; 32]).collect();
+    of(&[&halves, FENCE, "bar.sync 0;\n", &store, WAIT].concat()).gives(&expected);
+    let but_one = "setp.eq.u32 q, t, 37;\n@!q fence.proxy.async.shared::cta;\n";
+    of(&[&halves, but_one, "bar.sync 0;\n", &store, WAIT].concat())
+        .faults(|kind| matches!(kind, FaultKind::Proxy { address: 72, .. }));
+}
