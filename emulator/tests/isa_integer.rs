@@ -230,3 +230,18 @@ fn funnel_shifts() {
     );
     check32("shf.r.wrap.b32 d, a, b, c;", &[([low, high, 33], 0x4000_0000), ([low, high, 32], low)]);
 }
+
+#[test]
+fn video_instructions_on_bytes_and_half_words() {
+    check32("vabsdiff4.u32.u32.u32 d, a, b, c;", &[([0x10ff_0503, 0x20fe_0805, 9], 0x1001_0302)]);
+    check32("vabsdiff4.u32.u32.u32.add d, a, b, c;", &[([0x10ff_0503, 0x20fe_0805, 100], 100 + 16 + 1 + 3 + 2)]);
+    // -1 and 1, 127 and 1, -128 and -1, 5 and -5.
+    let bytes = [0xff7f_8005, 0x0101_fffb, 0];
+    check32("vadd4.s32.s32.s32 d, a, b, c;", &[(bytes, 0x0080_7f00)]);
+    check32("vadd4.s32.s32.s32.sat d, a, b, c;", &[(bytes, 0x007f_8000)]);
+    check32("vsub4.u32.u32.u32.sat d, a, b, c;", &[([0x0510_ff00, 0x0620_0101, 0], 0x0000_fe00)]);
+    check32("vavrg4.u32.u32.u32 d, a, b, c;", &[([0x0001_0203, 0x0102_02ff, 0], 0x0102_0281)]);
+    check32("vavrg2.s32.s32.s32 d, a, b, c;", &[([0xffff_0001, 0xfffe_0002, 0], 0xfffe_0002)]);
+    check32("vmin2.s32.s32.s32 d, a, b, c;", &[([0xffff_0003, 0x0001_0002, 0], 0xffff_0002)]);
+    check32("vmax4.u32.u32.s32.add d, a, b, c;", &[([0x0102_0304, 0xff00_0400, 7], 7 + 1 + 2 + 4 + 4)]);
+}

@@ -417,3 +417,92 @@ fn a_warp_that_is_not_whole_is_reported() {
         }
     }
 }
+
+/// An 8-bit float with so many bits of mantissa and this bias; exact for integers below 8.
+fn float8(x: u32, mantissa: u32, bias: u32) -> u32 {
+    x.checked_ilog2()
+        .map_or(0, |exponent| (exponent + bias) << mantissa | (x << mantissa >> exponent) & ((1 << mantissa) - 1))
+}
+
+#[test]
+fn mma_of_8_bit_floats() {
+    let e4m3 = |x| float8(x, 3, 7);
+    let e5m2 = |x| float8(x, 2, 15);
+    let form = |modifiers, encode, rc, accumulator| Form {
+        modifiers,
+        bits: 8,
+        k: 32,
+        registers: [4, 2, rc],
+        a: a_8,
+        b: b_8,
+        encode,
+        accumulator,
+    };
+    let forms = [
+        form("m16n8k32.row.col.f32.e4m3.e4m3.f32", e4m3 as fn(u32) -> u32, 4, (32, f32_bits as fn(u32) -> u32)),
+        form("m16n8k32.row.col.f32.e5m2.e5m2.f32", e5m2, 4, (32, f32_bits)),
+        form("m16n8k32.row.col.f16.e4m3.e4m3.f16", e4m3, 2, (16, f16_bits)),
+    ];
+    for form in &forms {
+        let a = |row: usize, k: usize| ((3 * row + 5 * k + k / 7) % 8) as u32;
+        let b = |k: usize, column: usize| ((2 * k + 3 * column + k / 5) % 7) as u32;
+        check_product(form, (&a, &b, &|row, column| (row + column) as u32), |row, column| {
+            (0..32).map(|k| a(row, k) * b(k, column)).sum::<u32>() + (row + column) as u32
+        });
+        for (hot_row, hot_k) in [(0, 0), (9, 31), (4, 17), (15, 6)] {
+            let a = |row: usize, k: usize| u32::from((row, k) == (hot_row, hot_k));
+            check_product(form, (&a, &b, &|_, _| 1), |row, column| {
+                1 + if row == hot_row { b(hot_k, column) } else { 0 }
+            });
+        }
+    }
+    // Operands of different types: a one of either is a one.
+    let mixed = form("m16n8k32.row.col.f32.e4m3.e5m2.f32", e4m3, 4, (32, f32_bits));
+    let b = |k: usize, column: usize| u32::from(k % 8 == column);
+    // In e5m2 the bits of e4m3's 1 (0x38) are 0.5.
+    let a = |row: usize, k: usize| 2 * u32::from((row + k) % 3 == 0);
+    check_product(&mixed, (&a, &b, &|_, _| 0), |row, column| {
+        (0..32).map(|k| a(row, k) * b(k, column)).sum::<u32>() / 2
+    });
+}
+
+#[test]
+fn mma_of_doubles() {
+    for (shape, rows, depth) in [("m8n8k4", 8, 4), ("m16n8k4", 16, 4), ("m16n8k8", 16, 8), ("m16n8k16", 16, 16)] {
+        // "Matrix Fragments for mma with .f64": numbers that differ in every element.
+        let a = |row: usize, k: usize| (17 * row + 3 * k + 1) as f64 / 8.0;
+        let b = |k: usize, column: usize| (5 * k) as f64 - (11 * column) as f64;
+        let start = |row: usize, column: usize| (100 * row + column) as f64;
+        let (ra, rb, rc) = (rows / 8 * depth / 4, depth / 4, rows / 4);
+        let mut input = Vec::new();
+        for lane in 0..32 {
+            let (group, thread) = group(lane);
+            // Registers of a go down the rows first, then along the depth.
+            input.extend((0..ra).map(|i| a(group + 8 * (i % (rows / 8)), thread + 4 * (i / (rows / 8)))));
+            input.extend((0..rb).map(|i| b(thread + 4 * i, group)));
+            input.extend((0..rc).map(|i| start(group + 8 * (i / 2), 2 * thread + i % 2)));
+        }
+        let words: Vec<u32> = input.iter().flat_map(|x| [x.to_bits() as u32, (x.to_bits() >> 32) as u32]).collect();
+        let list = |first: usize, count: usize| {
+            let list: Vec<String> = (first..first + count).map(|i| format!("m{i}")).collect();
+            format!("{{{}}}", list.join(", "))
+        };
+        let mut body = ".reg .f64 m<24>;\n".to_owned();
+        (0..ra + rb + rc).for_each(|i| body += &format!("ld.global.f64 m{i}, [in+{}];\n", 8 * i));
+        let c = list(ra + rb, rc);
+        body +=
+            &format!("mma.sync.aligned.{shape}.row.col.f64.f64.f64.f64 {c}, {}, {}, {c};\n", list(0, ra), list(ra, rb));
+        (0..rc).for_each(|i| body += &format!("st.global.f64 [out+{}], m{};\n", 8 * i, ra + rb + i));
+        let output = in_warp(&body, &words, 2 * (ra + rb + rc), 2 * rc);
+        for lane in 0..32 {
+            let (group, thread) = group(lane);
+            for i in 0..rc {
+                let (row, column) = (group + 8 * (i / 2), 2 * thread + i % 2);
+                let at = 2 * (rc * lane + i);
+                let got = f64::from_bits(u64::from(output[at]) | u64::from(output[at + 1]) << 32);
+                let expected = (0..depth).map(|k| a(row, k) * b(k, column)).sum::<f64>() + start(row, column);
+                assert_eq!(got, expected, "{shape} {row} {column}");
+            }
+        }
+    }
+}

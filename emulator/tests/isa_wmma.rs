@@ -169,3 +169,40 @@ fn a_matrix_has_one_address_and_lines_that_do_not_overlap() {
     assert!(matches!(kind("mov.u64 T0, in;", 8), FaultKind::Invalid { .. }));
     assert!(matches!(kind("add.u64 T0, in, 1600;", 16), FaultKind::OutOfBounds { .. }));
 }
+
+#[test]
+fn products_of_doubles() {
+    let number = |x: f64| [x.to_bits() as u32, (x.to_bits() >> 32) as u32];
+    let (a, b, c) = (
+        |i: usize, k: usize| (i + 10 * k) as f64,
+        |k: usize, j: usize| k as f64 - j as f64,
+        |i: usize, j: usize| (i * j) as f64,
+    );
+    for (order, by_rows) in [("row", true), ("col", false)] {
+        // Lines of a are 4 or 8 elements long, those of the others 8 or 4 and 8; one more lies between them.
+        let matrix = |rows: usize, columns: usize, value: &dyn Fn(usize, usize) -> f64| -> Vec<u32> {
+            let (lines, length) = if by_rows { (rows, columns) } else { (columns, rows) };
+            let of = |line: usize, i: usize| if by_rows { value(line, i) } else { value(i, line) };
+            (0..lines)
+                .flat_map(|line| (0..=length).map(move |i| (line, i)))
+                .flat_map(|(line, i)| number(if i < length { of(line, i) } else { 0.0 }))
+                .collect()
+        };
+        let parts = [matrix(8, 4, &a), matrix(4, 8, &b), matrix(8, 8, &c)];
+        let (of_b, of_c) = (4 * parts[0].len(), 4 * (parts[0].len() + parts[1].len()));
+        let (sa, sb) = if by_rows { (5, 9) } else { (9, 5) };
+        let body = format!(
+            ".reg .f64 x<6>;\nwmma.load.a.sync.aligned.{order}.m8n8k4.global.f64 {{x0}}, [in], {sa};\n\
+             wmma.load.b.sync.aligned.{order}.m8n8k4.global.f64 {{x1}}, [in+{of_b}], {sb};\n\
+             wmma.load.c.sync.aligned.{order}.m8n8k4.global.f64 {{x2, x3}}, [in+{of_c}], 9;\n\
+             wmma.mma.sync.aligned.{order}.{order}.m8n8k4.rn.f64.f64.f64.f64 {{x4, x5}}, {{x0}}, {{x1}}, {{x2, x3}};\n\
+             wmma.store.d.sync.aligned.row.m8n8k4.global.f64 [out], {{x4, x5}}, 8;"
+        );
+        let output = run(&body, &Setup::block(32), &parts.concat(), 128);
+        for at in 0..64 {
+            let (i, j) = (at / 8, at % 8);
+            let got = f64::from_bits(u64::from(output[2 * at]) | u64::from(output[2 * at + 1]) << 32);
+            assert_eq!(got, (0..4).map(|k| a(i, k) * b(k, j)).sum::<f64>() + c(i, j), "{order} {i} {j}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ use super::moves::operands;
 use super::types::{Modifiers, Type};
 use crate::ast::{Instruction, Operand};
 use crate::numeric::integer as numeric;
+use crate::numeric::video::{Operation, Video, video as numeric_video};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
@@ -68,6 +69,35 @@ pub(crate) fn bits(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
         "fns" => ternary(decoder, instruction, m, |mask, base, offset| numeric::fns(mask, base, offset as i32)),
         other => Err(format!("unknown instruction `{other}`")),
     }
+}
+
+/// `vadd4 d, a, b, c` and its like.
+pub(crate) fn video(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
+    let (name, parts) = instruction.opcode.split_at(instruction.opcode.len() - 1);
+    let operation = match name {
+        "vadd" => Operation::Add,
+        "vsub" => Operation::Subtract,
+        "vavrg" => Operation::Average,
+        "vabsdiff" => Operation::Difference,
+        "vmin" => Operation::Minimum,
+        _ => Operation::Maximum,
+    };
+    let mut signs = [false; 3];
+    for sign in &mut signs {
+        *sign = match m.ty()? {
+            Type::Signed(32) => true,
+            Type::Unsigned(32) => false,
+            ty => return Err(format!("a type of {} bits", ty.bits())),
+        };
+    }
+    let (saturate, accumulate) = (m.take("sat"), m.take("add"));
+    let how = Video { operation, bits: if parts == "4" { 8 } else { 16 }, signs, saturate, accumulate };
+    let [to, a, b, c] = operands(instruction)?;
+    let ty = Type::Bits(32);
+    let d = decoder.dest32(to, ty)?;
+    let abc = (decoder.source32(a, ty)?, decoder.source32(b, ty)?, decoder.source32(c, ty)?);
+    decoder.rare3(d, abc, move |a, b, c| numeric_video(a, b, c, how));
+    Ok(())
 }
 
 /// `d = f(a, b, c)` on 32 bits.

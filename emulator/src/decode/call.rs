@@ -4,7 +4,8 @@ use super::decoder::{Decoder, Symbol};
 use super::types::{Modifiers, Type};
 use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
-use crate::exec::Warp;
+use crate::exec::access::word;
+use crate::exec::{Warp, print};
 use crate::lanes::{R64, Slot, lanes_of};
 use crate::program::Op;
 
@@ -88,6 +89,25 @@ pub(crate) fn direct(decoder: &mut Decoder<'_>, call: &Call<'_>, m: &mut Modifie
         let to = frame_offset(decoder, result)?;
         copy(decoder, to, *from, *bytes);
     }
+    Ok(())
+}
+
+/// A call of `vprintf(format, arguments)`, which gives a number of arguments.
+pub(crate) fn print(decoder: &mut Decoder<'_>, call: &Call<'_>, m: &mut Modifiers<'_>) -> Result {
+    m.take("uni");
+    decoder.class = Class::Control;
+    let ([format, arguments], [result]) = (call.arguments, call.returns) else {
+        return Err("a call of `vprintf` with other parameters than two, or another result".to_owned());
+    };
+    let (format, arguments) = (frame_offset(decoder, format)?, frame_offset(decoder, arguments)?);
+    let result = frame_offset(decoder, result)?;
+    decoder.simple(move |warp, env, mask| {
+        for lane in lanes_of(mask) {
+            let [format, arguments] = [format, arguments].map(|at| word::<8>(warp.local.bytes(lane, at, 8)));
+            let count = print::print(warp, env, lane, format, arguments);
+            warp.local.write(lane, result, 4).copy_from_slice(&count.to_le_bytes());
+        }
+    });
     Ok(())
 }
 

@@ -18,6 +18,8 @@ const STATIC_SHARED_LIMIT: u64 = 48 << 10;
 
 /// What a failed `assert` calls.
 const ASSERT: &str = "__assertfail";
+/// What `printf` calls.
+const PRINT: &str = "vprintf";
 
 /// Makes programs of the kernels of a module.
 pub(crate) struct Linker<'a> {
@@ -150,7 +152,7 @@ impl<'a> Linker<'a> {
     fn callees(&self, call: &Call<'_>, open: &[&str]) -> Result<Vec<usize>, String> {
         let number = |name: &str| self.module.functions.iter().position(|function| function.name == name);
         let name = match (call.target, call.targets) {
-            (Target::Name(ASSERT), _) => return Ok(Vec::new()),
+            (Target::Name(ASSERT | PRINT), _) => return Ok(Vec::new()),
             (Target::Name(name), _) => name,
             (Target::Pointer(_), targets) => {
                 let named = |function: &Function| match targets {
@@ -165,11 +167,7 @@ impl<'a> Linker<'a> {
                 return Ok(functions.filter_map(|function| number(&function.name)).collect());
             }
         };
-        let what = if name == "vprintf" {
-            "which prints, and there is nothing to print to"
-        } else {
-            "which the module does not define"
-        };
+        let what = "which the module does not define";
         number(name).map(|callee| vec![callee]).ok_or_else(|| format!("a call of `{name}`, {what}"))
     }
 
@@ -265,6 +263,7 @@ impl<'a> Linker<'a> {
                 decoder.push(Op::Trap);
                 Ok(())
             }
+            Target::Name(PRINT) => call::print(decoder, &call, m),
             Target::Name(name) => call::direct(decoder, &call, m, &known[name]),
             Target::Pointer(_) => {
                 let callees = self.callees(&call, &[])?.into_iter();

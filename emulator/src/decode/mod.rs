@@ -76,6 +76,8 @@ fn instruction(decoder: &mut Decoder<'_>, instruction: &Instruction) -> Result<(
         | "bfi" | "bfind" | "brev" | "popc" | "clz" | "prmt" | "lop3" | "dp4a" | "dp2a" | "szext" | "bmsk" | "fns" => {
             integer::integer(decoder, instruction, m)
         }
+        "vadd2" | "vadd4" | "vsub2" | "vsub4" | "vavrg2" | "vavrg4" | "vabsdiff2" | "vabsdiff4" | "vmin2" | "vmin4"
+        | "vmax2" | "vmax4" => bits::video(decoder, instruction, m),
         "setp" | "set" | "selp" | "slct" => compare::compare(decoder, instruction, m),
         "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt" | "bar" | "barrier" | "membar" | "fence" | "nanosleep"
         | "pmevent" => control::control(decoder, instruction, m),

@@ -8,10 +8,10 @@ use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
 use crate::exec::{Env, Warp, access, observe};
 use crate::isa::Action;
-use crate::lanes::{FULL, LANES, R32, Slot};
+use crate::lanes::{FULL, LANES, R32, R64, Slot};
 use crate::memory::{SHARED_WINDOW, Space};
 use crate::numeric::mma::{self, IntegerMode};
-use crate::numeric::{Perturbation, ldmatrix};
+use crate::numeric::{Perturbation, ldmatrix, mma_f64};
 use crate::program::{Members, Op};
 
 type Result<T = ()> = std::result::Result<T, String>;
@@ -70,7 +70,7 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
     if !(m.take("sync") && m.take("aligned")) {
         return Err("`mma` needs .sync.aligned".to_owned());
     }
-    let shape = m.take_prefix("m16n8").ok_or("the shape is missing or unknown")?;
+    let shape = m.take_prefix("m").ok_or("the shape is missing or unknown")?;
     if !(m.take("row") && m.take("col")) {
         return Err("only .row.col is supported".to_owned());
     }
@@ -154,8 +154,82 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
                 shape => Err(format!("`.{shape}` with these types")),
             }
         }
+        ("m16n8k32", (to, a, b, from)) if is_float8(a) && is_float8(b) && to == from => {
+            let e4m3 = [a == Type::E4m3, b == Type::E4m3];
+            match to {
+                Type::F32 => product(
+                    decoder,
+                    instruction,
+                    flops(32),
+                    #[inline(always)]
+                    move |d, a, b, c, p| mma::m16n8k32_f8(d, a, b, c, e4m3, p),
+                ),
+                Type::F16 => product(
+                    decoder,
+                    instruction,
+                    flops(32),
+                    #[inline(always)]
+                    move |d, a, b, c, p| mma::m16n8k32_f8_f16(d, a, b, c, e4m3, p),
+                ),
+                _ => Err(format!("`.{shape}` with these types")),
+            }
+        }
+        (shape, (Type::F64, Type::F64, Type::F64, Type::F64)) => {
+            // Rounding is to nearest whether it is said or not.
+            m.take("rn");
+            let size = match shape {
+                "m8n8k4" => (8, 4),
+                "m16n8k4" => (16, 4),
+                "m16n8k8" => (16, 8),
+                "m16n8k16" => (16, 16),
+                _ => return Err(format!("`.{shape}` with these types")),
+            };
+            product_f64(decoder, operands(instruction)?, size)
+        }
         (shape, _) => Err(format!("`.{shape}` with these types")),
     }
+}
+
+fn is_float8(ty: Type) -> bool {
+    matches!(ty, Type::E4m3 | Type::E5m2)
+}
+
+/// `d = a * b + c` on f64, with 8 columns and these rows and depth.
+pub(crate) fn product_f64(
+    decoder: &mut Decoder<'_>,
+    [to, a, b, c]: &[Operand; 4],
+    (rows, depth): (usize, usize),
+) -> Result {
+    let mut fragment = |operand: &Operand, count: usize, writes: bool| -> Result<Vec<R64>> {
+        let parts = match operand {
+            Operand::Vector(parts) => parts.as_slice(),
+            operand => std::slice::from_ref(operand),
+        };
+        if parts.len() != count {
+            return Err(format!("a fragment of {} registers where {count} are needed", parts.len()));
+        }
+        parts.iter().map(|part| if writes { decoder.dest64(part) } else { decoder.source64(part, Type::F64) }).collect()
+    };
+    let a = fragment(a, rows / 8 * depth / 4, false)?;
+    let b = fragment(b, depth / 4, false)?;
+    let c = fragment(c, rows / 4, false)?;
+    let d = fragment(to, rows / 4, true)?;
+    let flops = (2 * rows * 8 * depth) as u64;
+    let action = decoder.isa.compile(
+        #[inline(always)]
+        move |warp: &mut Warp, env: &mut Env<'_>, mask: u32| {
+            let load = |registers: &[R64]| {
+                registers.iter().map(|register| register.load(warp).map(f64::from_bits)).collect::<Vec<_>>()
+            };
+            let out = mma_f64::multiply((rows, depth), &load(&a), &load(&b), &load(&c));
+            env.counters.tensor_flops += flops;
+            for (register, values) in d.iter().zip(out) {
+                register.store(warp, mask, values.map(f64::to_bits));
+            }
+        },
+    );
+    aligned(decoder, action);
+    Ok(())
 }
 
 /// The row addresses of a matrix instruction as offsets in shared memory.

@@ -16,6 +16,8 @@ pub(crate) enum Type {
     Tf32,
     F32,
     F64,
+    E4m3,
+    E5m2,
     E4m3x2,
     E5m2x2,
 }
@@ -43,6 +45,8 @@ impl Type {
             "tf32" => Self::Tf32,
             "f32" => Self::F32,
             "f64" => Self::F64,
+            "e4m3" => Self::E4m3,
+            "e5m2" => Self::E5m2,
             "e4m3x2" => Self::E4m3x2,
             "e5m2x2" => Self::E5m2x2,
             _ => return None,
@@ -53,6 +57,7 @@ impl Type {
         match self {
             Self::Pred => 1,
             Self::Bits(bits) | Self::Unsigned(bits) | Self::Signed(bits) => bits,
+            Self::E4m3 | Self::E5m2 => 8,
             Self::F16 | Self::Bf16 | Self::E4m3x2 | Self::E5m2x2 => 16,
             Self::F16x2 | Self::Bf16x2 | Self::Tf32 | Self::F32 => 32,
             Self::F64 => 64,

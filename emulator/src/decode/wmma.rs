@@ -3,13 +3,15 @@
 use super::decoder::Decoder;
 use super::memory::{Address, address};
 use super::moves::{operands, space};
+use super::tensor::product_f64;
 use super::types::{Modifiers, Type};
 use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
-use crate::exec::access::{self, Elements, Shape as Access};
+use crate::exec::access::{self, Element, Elements, Shape as Access};
 use crate::exec::{Env, Warp};
 use crate::fault::FaultKind;
-use crate::lanes::{FULL, LANES, R32, Slot};
+use crate::isa::Action;
+use crate::lanes::{FULL, LANES, R32, R64, Slot};
 use crate::memory::Space;
 use crate::numeric::mma::IntegerMode;
 use crate::numeric::wmma::{self, Kind, Part, Shape};
@@ -48,7 +50,6 @@ pub(crate) fn wmma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
         [stride] => Some(decoder.source32(stride, Type::Unsigned(32))?),
         _ => return Err(format!("{} operands", instruction.operands.len())),
     };
-    let registers = registers(decoder, fragment, form.registers, what == "load")?;
     let memory = Memory { form, by_rows, space, address, stride };
     decoder.class = match (what, space) {
         ("load", Space::Shared) => Class::SharedLoad,
@@ -56,10 +57,13 @@ pub(crate) fn wmma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
         (_, Space::Shared) => Class::SharedStore,
         _ => Class::GlobalStore,
     };
-    let action: crate::isa::Action = if what == "load" {
-        Box::new(move |warp, env, _| memory.load(warp, env, &registers))
+    let loads = what == "load";
+    let action = if ty == Type::F64 {
+        let parts = parts(fragment, form.registers)?.iter();
+        let registers = parts.map(|part| if loads { decoder.dest64(part) } else { decoder.source64(part, ty) });
+        memory.action(registers.collect::<Result<Vec<R64>>>()?, loads)
     } else {
-        Box::new(move |warp, env, _| memory.store(warp, env, &registers))
+        memory.action(registers(decoder, fragment, form.registers, loads)?, loads)
     };
     decoder.push(Op::Collective(Members::Whole, action, None));
     Ok(())
@@ -67,21 +71,32 @@ pub(crate) fn wmma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
 
 fn shape(m: &mut Modifiers<'_>) -> Result<Shape> {
     let shape = |m, n, k| Shape { m, n, k };
-    match m.take_any(&["m16n16k16", "m8n32k16", "m32n8k16", "m16n16k8"]).ok_or("the shape is missing or unknown")? {
+    match m
+        .take_any(&["m16n16k16", "m8n32k16", "m32n8k16", "m16n16k8", "m8n8k4"])
+        .ok_or("the shape is missing or unknown")?
+    {
         "m16n16k16" => Ok(shape(16, 16, 16)),
         "m8n32k16" => Ok(shape(8, 32, 16)),
         "m32n8k16" => Ok(shape(32, 8, 16)),
-        _ => Ok(shape(16, 16, 8)),
+        "m16n16k8" => Ok(shape(16, 16, 8)),
+        _ => Ok(shape(8, 8, 4)),
+    }
+}
+
+/// The registers of a fragment.
+fn parts(operand: &Operand, count: usize) -> Result<&[Operand]> {
+    match operand {
+        Operand::Vector(parts) if parts.len() == count => Ok(parts),
+        _ => Err(format!("a fragment of {count} registers is needed")),
     }
 }
 
 fn registers(decoder: &mut Decoder<'_>, operand: &Operand, count: usize, writes: bool) -> Result<Vec<R32>> {
-    let Operand::Vector(parts) = operand else { return Err("a fragment is needed".to_owned()) };
-    if parts.len() != count {
-        return Err(format!("a fragment of {} registers where {count} are needed", parts.len()));
-    }
     let ty = Type::Bits(32);
-    parts.iter().map(|part| if writes { decoder.dest32(part, ty) } else { decoder.source32(part, ty) }).collect()
+    parts(operand, count)?
+        .iter()
+        .map(|part| if writes { decoder.dest32(part, ty) } else { decoder.source32(part, ty) })
+        .collect()
 }
 
 /// A fragment: of which matrix, and of what type.
@@ -98,23 +113,24 @@ impl Form {
     fn new(shape: Shape, part: Part, ty: Type) -> Result<Self> {
         let is_deep = shape.k == 16;
         let fits = match (part, ty) {
-            (Part::Accumulators, Type::F32) => true,
+            (_, Type::F64) => shape.k == 4,
+            (Part::Accumulators, Type::F32) => shape.k != 4,
             (Part::Accumulators, Type::F16 | Type::Signed(32)) => is_deep,
             (Part::A | Part::B, Type::F16 | Type::Bf16 | Type::Signed(8) | Type::Unsigned(8)) => is_deep,
-            (Part::A | Part::B, Type::Tf32) => !is_deep,
+            (Part::A | Part::B, Type::Tf32) => shape.k == 8,
             _ => false,
         };
         if !fits {
             return Err("this type".to_owned());
         }
         let bits = ty.bits() as usize;
-        let form = Self { shape, part, bits, registers: shape.elements(part) / 32 * bits / 32 };
+        let form = Self { shape, part, bits, registers: shape.elements(part) / 32 * bits / bits.max(32) };
         let repeats = part != Part::Accumulators && ty == Type::F16;
         Ok(if repeats { Self { registers: 8, ..form } } else { form })
     }
 
     fn pack(&self) -> usize {
-        32 / self.bits
+        (32 / self.bits).max(1)
     }
 
     /// Registers that hold different elements.
@@ -168,36 +184,44 @@ impl Memory {
         if is_row { (vec![of(0)], pack) } else { ((0..pack).map(of).collect(), 1) }
     }
 
-    fn load(&self, warp: &mut Warp, env: &mut Env<'_>, registers: &[R32]) {
+    fn action<S: Element>(self, registers: Vec<S>, loads: bool) -> Action {
+        if loads {
+            Box::new(move |warp, env, _| self.load(warp, env, &registers))
+        } else {
+            Box::new(move |warp, env, _| self.store(warp, env, &registers))
+        }
+    }
+
+    fn load<S: Element>(&self, warp: &mut Warp, env: &mut Env<'_>, registers: &[S]) {
         let (bits, distinct) = (self.form.bits, self.form.distinct());
         for register in 0..distinct {
             let (addresses, count) = self.addresses(warp, env, register);
             let access = Access { count, bytes: bits / 8, strong: None };
-            let mut values = [0u32; LANES];
+            let mut values = [0u64; LANES];
             for (first, addresses) in addresses.iter().enumerate() {
                 let elements = access::load(warp, env, FULL, self.space, addresses, access);
                 for (i, element) in elements[..count].iter().enumerate() {
                     let shift = (first + i) * bits;
                     for lane in 0..LANES {
-                        values[lane] |= ((element[lane] & (u64::MAX >> (64 - bits))) as u32) << shift;
+                        values[lane] |= (element[lane] & (u64::MAX >> (64 - bits))) << shift;
                     }
                 }
             }
             for to in registers.iter().skip(register).step_by(distinct) {
-                to.store(warp, FULL, values);
+                to.store(warp, FULL, values.map(S::from_bits));
             }
         }
     }
 
-    fn store(&self, warp: &mut Warp, env: &mut Env<'_>, registers: &[R32]) {
+    fn store<S: Element>(&self, warp: &mut Warp, env: &mut Env<'_>, registers: &[S]) {
         let bits = self.form.bits;
         for (register, from) in registers.iter().enumerate() {
             let (addresses, count) = self.addresses(warp, env, register);
-            let values = from.load(warp);
+            let values = from.load(warp).map(S::to_bits);
             for (first, addresses) in addresses.iter().enumerate() {
                 let mut elements: Elements = [[0; LANES]; 8];
                 for (i, element) in elements[..count].iter_mut().enumerate() {
-                    *element = values.map(|value| u64::from(value >> ((first + i) * bits)) & (u64::MAX >> (64 - bits)));
+                    *element = values.map(|value| value >> ((first + i) * bits) & (u64::MAX >> (64 - bits)));
                 }
                 let access = Access { count, bytes: bits / 8, strong: None };
                 access::store(warp, env, FULL, self.space, addresses, (access, &elements));
@@ -225,6 +249,10 @@ fn multiply(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifi
         [to, a, b, from] => (to, a, b, from),
         _ => return Err(format!("{} types", types.len())),
     };
+    if types.as_slice() == [Type::F64; 4] && shape.k == 4 {
+        m.take("rn");
+        return product_f64(decoder, operands(instruction)?, (8, 4));
+    }
     let kind = match (a, b) {
         (Type::F16, Type::F16) => Kind::F16,
         (Type::Bf16, Type::Bf16) => Kind::Bf16,

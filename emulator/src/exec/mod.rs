@@ -9,6 +9,7 @@ mod env;
 mod frame;
 pub(crate) mod mbarrier;
 pub(crate) mod observe;
+pub(crate) mod print;
 mod warp;
 pub(crate) mod wgmma;
 

@@ -396,6 +396,64 @@ pub(crate) fn m16n8k4_tf32(d: &mut [Lanes; 4], a: [&Lanes; 2], b: [&Lanes; 1], c
     multiply::<4, 1, 1>([d2, d3], &planes_tf32([a[1]]), &rows, [c[2], c[3]], p);
 }
 
+/// An 8-bit format as tensor cores read it.
+#[inline(always)]
+pub(super) fn float8(byte: u8, e4m3: bool) -> f32 {
+    F16::low(if e4m3 { u32::from(super::convert::e4m3_to_f16(byte)) } else { u32::from(byte) << 8 })
+}
+
+/// The operands of an 8-bit `mma`: the planes of both halves of `a`, and `b` row by row. `e4m3` says which of them are, else they are e5m2.
+#[inline(always)]
+fn operands_f8(a: [&Lanes; 4], b: [&Lanes; 2], e4m3: [bool; 2]) -> ([[Plane; 8]; 2], [Row; 32]) {
+    let (mut planes, mut rows) = ([[[0.0; 32]; 8]; 2], [[0.0; 8]; 32]);
+    for r in 0..2 {
+        for i in 0..4 {
+            for lane in 0..32 {
+                planes[0][4 * r + i][lane] = float8((a[2 * r][lane] >> (8 * i)) as u8, e4m3[0]);
+                planes[1][4 * r + i][lane] = float8((a[2 * r + 1][lane] >> (8 * i)) as u8, e4m3[0]);
+            }
+            for thread in 0..4 {
+                let words = words_of_b(b[r], thread);
+                for n in 0..8 {
+                    rows[16 * r + 4 * thread + i][n] = float8((words[n] >> (8 * i)) as u8, e4m3[1]);
+                }
+            }
+        }
+    }
+    (planes, rows)
+}
+
+/// `mma.m16n8k32.f32` of e4m3 or e5m2.
+#[inline(always)]
+pub(crate) fn m16n8k32_f8(
+    d: &mut [Lanes; 4],
+    a: [&Lanes; 4],
+    b: [&Lanes; 2],
+    c: [&Lanes; 4],
+    e4m3: [bool; 2],
+    p: Perturbation,
+) {
+    let (planes, rows) = operands_f8(a, b, e4m3);
+    let [d0, d1, d2, d3] = d;
+    multiply::<32, 4, 8>([d0, d1], &planes[0], &rows, [c[0], c[1]], p);
+    multiply::<32, 4, 8>([d2, d3], &planes[1], &rows, [c[2], c[3]], p);
+}
+
+/// `mma.m16n8k32.f16` of e4m3 or e5m2.
+#[inline(always)]
+pub(crate) fn m16n8k32_f8_f16(
+    d: &mut [Lanes; 2],
+    a: [&Lanes; 4],
+    b: [&Lanes; 2],
+    c: [&Lanes; 2],
+    e4m3: [bool; 2],
+    p: Perturbation,
+) {
+    let (planes, rows) = operands_f8(a, b, e4m3);
+    multiply_f16::<32, 4, 8>(&mut d[0], &planes[0], &rows, c[0], p);
+    multiply_f16::<32, 4, 8>(&mut d[1], &planes[1], &rows, c[1], p);
+}
+
 /// How an integer `mma` reads its bytes and ends its sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct IntegerMode {

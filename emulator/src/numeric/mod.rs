@@ -13,10 +13,12 @@ pub(crate) mod half16;
 pub(crate) mod integer;
 pub(crate) mod ldmatrix;
 pub(crate) mod mma;
+pub(crate) mod mma_f64;
 pub(crate) mod narrow;
 mod perturb;
 #[cfg(test)]
 mod tests;
+pub(crate) mod video;
 pub(crate) mod wgmma;
 pub(crate) mod wmma;
 

@@ -7,8 +7,8 @@
 // As in `mma`: plain loops stay within the caller's instruction set.
 #![allow(clippy::needless_range_loop)]
 
+use super::Perturbation;
 use super::mma::{self, Bf16, F16, IntegerMode, Lanes, Operand, Row, byte, multiply, multiply_f16, multiply_i8};
-use super::{Perturbation, convert::e4m3_to_f16};
 
 /// Bytes of a row of `a` or a column of `b`.
 pub(crate) const DEPTH: usize = 32;
@@ -103,8 +103,7 @@ impl Element {
             Self::Bf16 if i == 0 => Bf16::low(word),
             Self::Bf16 => Bf16::high(word),
             Self::Tf32 => mma::tf32(word),
-            Self::E5m2 => F16::low(u32::from(byte) << 8),
-            Self::E4m3 => F16::low(e4m3_to_f16(byte).into()),
+            Self::E4m3 | Self::E5m2 => mma::float8(byte, self == Self::E4m3),
             Self::S8 | Self::U8 => 0.0,
         }
     }
