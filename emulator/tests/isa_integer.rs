@@ -245,3 +245,15 @@ fn video_instructions_on_bytes_and_half_words() {
     check32("vmin2.s32.s32.s32 d, a, b, c;", &[([0xffff_0003, 0x0001_0002, 0], 0xffff_0002)]);
     check32("vmax4.u32.u32.s32.add d, a, b, c;", &[([0x0102_0304, 0xff00_0400, 7], 7 + 1 + 2 + 4 + 4)]);
 }
+
+#[test]
+fn pairs_of_half_words() {
+    check32("add.u16x2 d, a, b;", &[([0xffff_0001, 0x0002_0003], 0x0001_0004)]);
+    check32("add.s16x2 d, a, b;", &[([0x7fff_8000, 0x0001_ffff], 0x8000_7fff)]);
+    check32("min.u16x2 d, a, b;", &[([0xffff_0001, 0x0002_0003], 0x0002_0001)]);
+    check32("max.s16x2 d, a, b;", &[([0xffff_0001, 0x0002_8003], 0x0002_0001)]);
+    check32("min.s16x2.relu d, a, b;", &[([0xffff_0005, 0x0002_0007], 0x0000_0005)]);
+    check32("max.s16x2.relu d, a, b;", &[([0xffff_0005, 0xfffe_0007], 0x0000_0007)]);
+    check32("min.relu.s32 d, a, b;", &[([0xffff_ffff, 5], 0), ([9, 5], 5)]);
+    check32("max.relu.s32 d, a, b;", &[([0xffff_ffff, 0xffff_fff0], 0), ([9, 5], 9)]);
+}

@@ -100,6 +100,27 @@ pub(crate) fn video(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mu
     Ok(())
 }
 
+/// `add`, `min`, `max` on two half words.
+pub(crate) fn packed(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
+    let signed = m.take_any(&["u16x2", "s16x2"]) == Some("s16x2");
+    let relu = m.take("relu");
+    let operation = match instruction.opcode.as_str() {
+        "add" => Operation::Add,
+        "min" => Operation::Minimum,
+        _ => Operation::Maximum,
+    };
+    if relu && (!signed || operation == Operation::Add) {
+        return Err("unknown modifier `.relu`".to_owned());
+    }
+    let how = Video { operation, bits: 16, signs: [signed; 3], saturate: false, accumulate: false };
+    let rectify = Video { operation: Operation::Maximum, ..how };
+    let combine = move |a, b| {
+        let result = numeric_video(a, b, 0, how);
+        if relu { numeric_video(result, 0, 0, rectify) } else { result }
+    };
+    binary_rare(decoder, Type::Bits(32), operands(instruction)?, combine, |a, _| a)
+}
+
 /// `d = f(a, b, c)` on 32 bits.
 fn ternary(
     decoder: &mut Decoder<'_>,

@@ -103,6 +103,7 @@ fn logic(
 
 pub(crate) fn integer(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
     match instruction.opcode.as_str() {
+        "add" | "min" | "max" if m.has("u16x2") || m.has("s16x2") => super::bits::packed(decoder, instruction, m),
         "add" | "sub" | "addc" | "subc" => add(decoder, instruction, m),
         "mul" | "mad" | "madc" => multiply(decoder, instruction, m),
         "and" => logic(decoder, instruction, m, |a, b| a & b, |a, b| a & b),
@@ -371,7 +372,21 @@ fn shift(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers
 
 /// Operations that depend on the sign of the type. Dividing by zero gives all ones, and the dividend as remainder.
 fn by_sign(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
+    let relu = m.take("relu");
     let ty = m.ty()?;
+    if relu {
+        let least = match instruction.opcode.as_str() {
+            "min" => true,
+            "max" => false,
+            _ => return Err("unknown modifier `.relu`".to_owned()),
+        };
+        if ty != Type::Signed(32) {
+            return Err("`.relu` with this type".to_owned());
+        }
+        let pick = move |a: i32, b: i32| if least { a.min(b) } else { a.max(b) };
+        let rectified = move |a: u32, b: u32| pick(a as i32, b as i32).max(0) as u32;
+        return binary_rare(decoder, ty, operands(instruction)?, rectified, |a, _| a);
+    }
     match (instruction.opcode.as_str(), ty.is_signed()) {
         ("abs", _) => {
             let ops = operands(instruction)?;

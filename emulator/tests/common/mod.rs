@@ -47,7 +47,7 @@ fn dump(ptx: &str) {
 /// A kernel `test(in, out)` around `body`; `outside` stands before it at module scope.
 pub fn module(outside: &str, body: &str) -> String {
     format!(
-        ".version 8.6\n.target sm_90\n.address_size 64\n{outside}\n\
+        ".version 8.7\n.target sm_90\n.address_size 64\n{outside}\n\
          .visible .entry test(.param .u64 input, .param .u64 output)\n{{\n{REGISTERS}\
          ld.param.u64 in, [input];\nld.param.u64 out, [output];\n{body}\nret;\n}}\n"
     )
