@@ -460,7 +460,7 @@ fn mma_of_8_bit_floats() {
     let mixed = form("m16n8k32.row.col.f32.e4m3.e5m2.f32", e4m3, 4, (32, f32_bits));
     let b = |k: usize, column: usize| u32::from(k % 8 == column);
     // In e5m2 the bits of e4m3's 1 (0x38) are 0.5.
-    let a = |row: usize, k: usize| 2 * u32::from((row + k) % 3 == 0);
+    let a = |row: usize, k: usize| 2 * u32::from((row + k).is_multiple_of(3));
     check_product(&mixed, (&a, &b, &|_, _| 0), |row, column| {
         (0..32).map(|k| a(row, k) * b(k, column)).sum::<u32>() / 2
     });

@@ -388,24 +388,33 @@ fn groups_complete_in_order_under_every_schedule() {
     }
 }
 
-/// The faults of a body around products of two 64x16 and 16x16 matrices; the same under every asynchrony.
+/// The faults of a body around products of two 64x16 and 16x16 matrices under every asynchrony.
 fn faults(head: &str, threads: u32, body: &str) -> Vec<Option<Faults>> {
+    faults_under(head, threads, body, (Schedule::default(), 0))
+}
+
+fn under(body: &str, threads: u32, schedule: Schedule, seed: u64) -> Vec<Option<Faults>> {
+    faults_under("", threads, body, (schedule, seed))
+}
+
+fn faults_under(head: &str, threads: u32, body: &str, (schedule, seed): (Schedule, u64)) -> Vec<Option<Faults>> {
     let form = Form { a: BF16, b: BF16, n: 16, to: "f32" };
     let (a, b) = (numbers(1, 64 * 16), numbers(2, 16 * 16));
     let places = (Some(Place::packed(0, 128, false, 64)), Place::packed(8192, 128, false, 16));
     let words = input(&form, &a, &b, places);
     let [da, db] = [places.0.unwrap(), places.1].map(|place| place.descriptor() as i64);
     let ptx = kernel(head, 8, &format!("add.u64 T2, T0, {da};\nadd.u64 T3, T0, {db};\n{body}"));
-    let under = |asynchrony| {
+    let run = |asynchrony| {
         let mut setup = setup(threads);
-        setup.config.asynchrony = asynchrony;
+        (setup.config.asynchrony, setup.config.schedule, setup.config.seed) = (asynchrony, schedule, seed);
+        setup.config.instruction_limit = 1_000_000;
         match launch(&ptx, &setup, &words, threads as usize * 8) {
             Ok(_) => None,
             Err(LaunchError::Faults(faults)) => Some(faults),
             Err(other) => panic!("{other}"),
         }
     };
-    [Asynchrony::Eager, Asynchrony::Late, Asynchrony::Random].map(under).into()
+    [Asynchrony::Eager, Asynchrony::Late, Asynchrony::Random].map(run).into()
 }
 
 const FENCE: &str = "wgmma.fence.sync.aligned;\n";
@@ -534,5 +543,71 @@ fn registers_move_between_warpgroups() {
     for count in ["20", "100", "264"] {
         let text = kernel("", 8, &set(&format!("inc.sync.aligned.u32 {count}")));
         assert!(ptx_emulator::Module::load(&text).is_err(), "{count}");
+    }
+}
+
+#[test]
+fn operands_need_a_fence_between_the_proxies() {
+    // The helper's own writes are fenced; this one is not, or on the wrong side of the barrier for the other warps' sake.
+    let write = |between: &str| {
+        format!("mov.u32 t4, s;\nadd.u32 t4, t4, 8192;\nst.shared.u32 [t4], 0;\n{between}bar.sync 0;\n{FENCE}{SHARED_A}{COMMIT}{WAIT}")
+            .replace("st.shared", "setp.eq.u32 q, t0, 0;\n@q st.shared")
+    };
+    expect_none(&write("fence.proxy.async;\n"));
+    expect_none(&write("").replace("bar.sync 0;", "bar.sync 0;\nfence.proxy.async.shared::cta;"));
+    expect_fault(&write(""), |kind| matches!(kind, FaultKind::Proxy { .. }));
+    // A write while the product may still read is one of bytes in flight, whatever the fences.
+    let late = format!(
+        "mov.u32 t4, s;\nadd.u32 t4, t4, 8192;\nsetp.eq.u32 q, t0, 0;\n{FENCE}{SHARED_A}{COMMIT}@q st.shared.u32 [t4], 0;\n{WAIT}"
+    );
+    expect_fault(&late, |kind| matches!(kind, FaultKind::InFlight { .. }));
+    // The first of two products has been waited for; the second still reads the same columns. (A lane of every
+    // warp writes, so the first warp to get there does.)
+    let second = late
+        .replace("setp.eq.u32 q, t0, 0", "and.b32 t5, t0, 31;\nsetp.eq.u32 q, t5, 0")
+        .replace(COMMIT, &format!("{COMMIT}{SHARED_A}{COMMIT}wgmma.wait_group.sync.aligned 1;\n"));
+    expect_fault(&second, |kind| matches!(kind, FaultKind::InFlight { .. }));
+    let waited = second
+        .replace("t5, t0, 31", "t5, t0, -1")
+        .replace("group.sync.aligned 1;", "group.sync.aligned 0;\nbar.sync 0;");
+    expect_none(&waited);
+}
+
+#[test]
+fn one_thread_gives_the_operands_of_its_warpgroup_back() {
+    // Warps 0 to 3 multiply what warp 4 writes, six times over. A thread of warp 3 tells warp 4 as soon as its own warp has waited, whether or
+    // not the other three have come to their waits.
+    let wait = |object: &str, parity: &str, label: &str| {
+        format!("{label}:\nmbarrier.try_wait.parity.shared.b64 q, [{object}], {parity};\n@!q bra {label};\n")
+    };
+    let body = |waits_for_empty: bool| {
+        let empty = if waits_for_empty {
+            format!(
+                "setp.eq.u32 q, t4, 0;\n@q bra write;\nadd.u32 t5, t4, 1;\nand.b32 t5, t5, 1;\n{}",
+                wait("empty", "t5", "empties")
+            )
+        } else {
+            String::new()
+        };
+        format!(
+            ".shared .align 8 .b64 full, empty;\nsetp.ne.u32 q, t0, 0;\n@q bra begin;\nmbarrier.init.shared.b64 [full], 32;\nmbarrier.init.shared.b64 [empty], 1;\n\
+             begin:\nbar.sync 0;\nmov.u32 t4, 0;\nsetp.ge.u32 q, t0, 128;\n@q bra produce;\n\
+             consume:\nand.b32 t5, t4, 1;\n{}{FENCE}{SHARED_A}{COMMIT}{WAIT}setp.ne.u32 q, t0, 100;\n@q bra next;\nmbarrier.arrive.shared.b64 T5, [empty];\n\
+             next:\nadd.u32 t4, t4, 1;\nsetp.lt.u32 q, t4, 6;\n@q bra consume;\nbra end;\n\
+             produce:\nmov.u32 t6, s;\nand.b32 t5, t0, 31;\nshl.b32 t5, t5, 2;\nadd.u32 t6, t6, t5;\n\
+             fill_next:\n{empty}write:\nst.shared.u32 [t6+8192], t4;\nfence.proxy.async;\nmbarrier.arrive.shared.b64 T5, [full];\n\
+             add.u32 t4, t4, 1;\nsetp.lt.u32 q, t4, 6;\n@q bra fill_next;\nend:",
+            wait("full", "t5", "fulls")
+        )
+    };
+    for seed in 0..4 {
+        for schedule in [Schedule::RoundRobin, Schedule::Random, Schedule::Greedy] {
+            for faults in under(&body(true), 160, schedule, seed) {
+                assert!(faults.is_none(), "{schedule:?} {seed}: {}", faults.unwrap());
+            }
+        }
+    }
+    for faults in under(&body(false), 160, Schedule::RoundRobin, 0) {
+        assert!(faults.is_some());
     }
 }

@@ -111,12 +111,11 @@ pub(crate) fn async_read(warp: &Warp, env: &mut Env<'_>, ranges: &[(u32, u32)]) 
     }
 }
 
-/// A warp has waited for a product that read these bytes.
-pub(crate) fn async_read_done(warp: &Warp, env: &mut Env<'_>, ranges: &[(u32, u32)]) {
-    let by = issuer(warp, env, 0);
-    let ranges = inside(env, ranges);
+/// One of four warps from the first on has waited for products that read these bytes, of which some are still `pending` for others.
+pub(crate) fn async_read_done(first: &Warp, env: &mut Env<'_>, ranges: &[(u32, u32)], pending: &[(u32, u32)]) {
+    let (ranges, pending) = (inside(env, ranges), inside(env, pending));
     if let Some(shadow) = &mut env.shadow {
-        ranges.into_iter().for_each(|range| shadow.bulk_read_completed(by, range, true));
+        shadow.joint_read_completed(first.party..first.party + 4, &ranges, &pending);
     }
 }
 
@@ -329,7 +328,7 @@ pub(crate) fn bulk_read_issued(warp: &Warp, env: &mut Env<'_>, by: Issuer, range
 
 pub(crate) fn bulk_read_completed(env: &mut Env<'_>, by: Issuer, range: Range<u32>) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.bulk_read_completed(by, range, false);
+        shadow.bulk_read_completed(by, range);
     }
 }
 

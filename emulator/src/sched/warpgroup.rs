@@ -41,6 +41,8 @@ pub(super) struct Group {
     /// The number of the first of them, and of the first that has not been carried out.
     first: u64,
     done: u64,
+    /// The number of the first that none of the warps has waited for: it may still read shared memory.
+    read: u64,
     /// Products that each warp has issued, and waited for.
     issued: [u64; WARPS],
     waited: [u64; WARPS],
@@ -224,8 +226,16 @@ impl Block<'_> {
         group.commits[slot].drain(..keep);
         let warp = &mut self.warps[index as usize];
         for at in group.waited[slot]..end {
-            let product = &group.products[(at - group.first) as usize];
-            release(warp, &mut self.env, product);
+            release(warp, &self.env, &group.products[(at - group.first) as usize]);
+        }
+        if end > group.read {
+            let of = |from: u64, to: u64| {
+                let range = (from - group.first) as usize..(to - group.first) as usize;
+                group.products.range(range).flat_map(|product| product.ranges.iter().copied()).collect::<Vec<_>>()
+            };
+            let (ended, pending) = (of(group.read, end), of(end, group.first + group.products.len() as u64));
+            observe::async_read_done(&self.warps[number * WARPS], &mut self.env, &ended, &pending);
+            group.read = end;
         }
         group.waited[slot] = group.waited[slot].max(end);
         let all = group.waited.iter().copied().min().unwrap_or(0);
@@ -273,11 +283,10 @@ impl Block<'_> {
     }
 }
 
-/// A warp has waited for a product: its registers are free, and what it read may be written.
-fn release(warp: &mut Warp, env: &mut Env<'_>, product: &Product) {
+/// A warp has waited for a product: its registers are free.
+fn release(warp: &mut Warp, env: &Env<'_>, product: &Product) {
     let Op::Warpgroup(op) = &env.context.program.insts[product.pc as usize].op else { return };
     if let Warpgroup::Multiply(wgmma) = op.as_ref() {
         wgmma::guard_wait(warp, wgmma);
     }
-    observe::async_read_done(warp, env, &product.ranges);
 }

@@ -142,11 +142,9 @@ impl SharedShadow {
         }
     }
 
-    /// The issuing thread has waited for it: it has read these bytes now. Where its whole warp has waited, `is_collective`, each
-    /// of its threads can tell of that.
-    pub(crate) fn bulk_read_completed(&mut self, by: Issuer, range: Range<u32>, is_collective: bool) {
+    /// The issuing thread has waited for it: it has read these bytes now.
+    pub(crate) fn bulk_read_completed(&mut self, by: Issuer, range: Range<u32>) {
         let now = self.tick();
-        let now = if is_collective { self.order.known(by.party as usize, by.party as usize) } else { now };
         let bytes = range.start as usize..range.end as usize;
         let layers = [(Some(&mut self.words), words(&range)), (self.bytes.as_deref_mut(), bytes)];
         for (layer, cells) in layers {
@@ -154,6 +152,23 @@ impl SharedShadow {
             track.time[cells].fill(now);
             let is_busy = track.time.contains(&IN_FLIGHT);
             track.latest = if is_busy { IN_FLIGHT } else { now };
+        }
+    }
+
+    /// Warps that read bytes together have, and one of them has waited for that: each of their threads can tell of the reads, as of what
+    /// all of them knew already. Of the same bytes, `pending` are still being read.
+    pub(crate) fn joint_read_completed(&mut self, parties: Range<u32>, ranges: &[Range<u32>], pending: &[Range<u32>]) {
+        for party in parties.clone() {
+            let known = parties.clone().map(|by| self.order.known(by as usize, party as usize)).min().unwrap_or(0);
+            for (is_words, layer) in [(true, Some(&mut self.words)), (false, self.bytes.as_deref_mut())] {
+                let Some(track) = layer.map(|layer| layer.track(Kind::BulkRead, party as usize)) else { continue };
+                let cells = |range: &Range<u32>| {
+                    if is_words { words(range) } else { range.start as usize..range.end as usize }
+                };
+                ranges.iter().for_each(|range| track.time[cells(range)].fill(known));
+                pending.iter().for_each(|range| track.time[cells(range)].fill(IN_FLIGHT));
+                track.latest = if track.time.contains(&IN_FLIGHT) { IN_FLIGHT } else { self.now };
+            }
         }
     }
 
