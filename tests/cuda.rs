@@ -102,6 +102,8 @@ fn another_context_is_a_mismatch() -> warpsmith::Result<()> {
     assert_eq!(double(&here, &SCALE, foreign.view([4])?, y.view_mut([4])?), mismatch("x"));
     assert_eq!(double(&here, &SCALE, x.view([4])?, foreign_target.view_mut([4])?), mismatch("y"));
     assert_eq!(here.download(&foreign), Err(Error::DeviceMismatch { op: "download", argument: "buffer" }));
+    let written = here.write(&mut foreign_target, &[0.0; 4]);
+    assert_eq!(written, Err(Error::DeviceMismatch { op: "write", argument: "buffer" }));
     assert_eq!((here.download(&y)?, there.download(&foreign_target)?), (vec![7.0; 4], vec![7.0; 4]));
     Ok(())
 }

@@ -25,6 +25,14 @@ fn buffers_hold_what_was_uploaded<D: Device>(device: &D) -> Result<()> {
     let bytes: Vec<u8> = (0..=255).collect();
     assert_eq!(device.download(&device.upload(&bytes)?)?, bytes);
     assert_eq!(device.alloc::<half::bf16>(1000)?.len(), 1000);
+    let mut written = device.upload(&floats)?;
+    device.write(&mut written, &[4.0, 3.0, 2.0, 1.0])?;
+    assert_eq!(device.download(&written)?, [4.0, 3.0, 2.0, 1.0]);
+    for len in [3, 5] {
+        let other = device.write(&mut written, &vec![0.0; len]);
+        assert!(matches!(other, Err(Error::Shape { op: "write", argument: "data", .. })), "{len} of 4: {other:?}");
+    }
+    assert_eq!(device.download(&written)?, [4.0, 3.0, 2.0, 1.0]);
     for len in [0, usize::MAX / 4, usize::MAX] {
         assert!(matches!(device.alloc::<f32>(len), Err(Error::Unsupported { op: "alloc", .. })), "{len} elements");
     }
@@ -109,6 +117,8 @@ fn memory_of_another_device_is_a_mismatch() -> Result<()> {
     assert_eq!(scale(&here, foreign.view([4])?, y.view_mut([4])?, 2.0), mismatch("x"));
     assert_eq!(scale(&here, x.view([4])?, foreign_target.view_mut([4])?, 2.0), mismatch("y"));
     assert_eq!(here.download(&foreign), Err(Error::DeviceMismatch { op: "download", argument: "buffer" }));
+    let written = here.write(&mut foreign_target, &[0.0; 4]);
+    assert_eq!(written, Err(Error::DeviceMismatch { op: "write", argument: "buffer" }));
     assert_eq!((here.download(&y)?, there.download(&foreign_target)?), (vec![7.0; 4], vec![7.0; 4]));
     // A clone is the same device.
     assert_eq!(scale(&here.clone(), x.view([4])?, y.view_mut([4])?, 2.0), Ok(()));

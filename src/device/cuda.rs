@@ -109,6 +109,14 @@ impl Device for CudaDevice {
         self.stream.clone_htod(data).map_err(failed("cuMemcpyHtoDAsync"))
     }
 
+    fn write<T: Element>(&self, buffer: &mut CudaSlice<T>, data: &[T]) -> Result<()> {
+        if !self.owns(buffer.stream()) {
+            return Err(Error::DeviceMismatch { op: "write", argument: "buffer" });
+        }
+        super::check_write(buffer, data)?;
+        self.stream.memcpy_htod(data, buffer).map_err(failed("cuMemcpyHtoDAsync"))
+    }
+
     fn download<T: Element>(&self, buffer: &CudaSlice<T>) -> Result<Vec<T>> {
         if !self.owns(buffer.stream()) {
             return Err(Error::DeviceMismatch { op: "download", argument: "buffer" });

@@ -258,11 +258,19 @@ impl Device for EmulatedDevice {
     }
 
     fn upload<T: Element>(&self, data: &[T]) -> Result<EmulatedBuffer<T>> {
-        let buffer = self.alloc(data.len())?;
+        let mut buffer = self.alloc(data.len())?;
+        self.write(&mut buffer, data)?;
+        Ok(buffer)
+    }
+
+    fn write<T: Element>(&self, buffer: &mut EmulatedBuffer<T>, data: &[T]) -> Result<()> {
+        if !self.owns(buffer) {
+            return Err(Error::DeviceMismatch { op: "write", argument: "buffer" });
+        }
+        super::check_write(buffer, data)?;
         // SAFETY: an `Element` is plain data without padding, so all its bytes are initialised.
         let bytes = unsafe { std::slice::from_raw_parts(data.as_ptr().cast(), size_of_val(data)) };
-        self.0.emulator.write(buffer.address, bytes).map_err(memory("upload"))?;
-        Ok(buffer)
+        self.0.emulator.write(buffer.address, bytes).map_err(memory("write"))
     }
 
     fn download<T: Element>(&self, buffer: &EmulatedBuffer<T>) -> Result<Vec<T>> {

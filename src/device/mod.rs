@@ -87,6 +87,13 @@ pub trait Device: Queue + sealed::Memory + Clone + Send + Sync + 'static {
     /// Memory with a copy of `data`.
     fn upload<T: Element>(&self, data: &[T]) -> Result<Self::Buffer<T>>;
 
+    /// Copies `data` over the contents of a buffer of the same length, after everything that was queued before.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another length; [`Error::DeviceMismatch`] for a buffer of another device or context;
+    /// [`Error::Driver`].
+    fn write<T: Element>(&self, buffer: &mut Self::Buffer<T>, data: &[T]) -> Result<()>;
+
     /// The contents of a buffer, after everything that was queued before.
     ///
     /// # Errors
@@ -296,6 +303,15 @@ fn check_len<T: Element>(len: usize) -> Result<()> {
             supported: "at least one element, at most isize::MAX bytes",
         }),
     }
+}
+
+/// Whether what a host writes is as long as the buffer.
+fn check_write<T: Element>(buffer: &impl Buffer<T>, data: &[T]) -> Result<()> {
+    if data.len() == buffer.len() {
+        return Ok(());
+    }
+    let expected = format!("the {} elements of the buffer", buffer.len());
+    Err(Error::Shape { op: "write", argument: "data", expected, got: [data.len()].into() })
 }
 
 pub(crate) mod sealed {
