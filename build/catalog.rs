@@ -1,4 +1,5 @@
-//! `kernels/*/*.cu` to `$OUT_DIR/images/NAME.rs`: which files, for which architectures, from which place.
+//! `kernels/*/*.cu` to `$OUT_DIR/images/NAME.rs`: which files, for which architectures, from which place. An example may have kernels
+//! of its own, in `examples/*/kernels`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -56,6 +57,7 @@ pub fn build() -> Result<(), String> {
     for watched in ["build.rs", "build", "kernels"] {
         env::watch(&package.join(watched));
     }
+    examples(&package).iter().for_each(|folder| env::watch(folder));
     let sources = sources(&package)?;
 
     if is_stub_build()? {
@@ -97,8 +99,9 @@ fn is_stub_build() -> Result<bool, String> {
 /// All `.cu` files, in the order of their paths.
 fn sources(package: &Path) -> Result<Vec<Source>, String> {
     let mut found = BTreeMap::new();
-    for folder in entries(&package.join("kernels")).iter().filter(|path| path.is_dir()) {
-        for file in entries(folder).iter().filter(|path| path.extension().is_some_and(|e| e == "cu")) {
+    let folders = entries(&package.join("kernels")).into_iter().chain(examples(package));
+    for folder in folders.filter(|path| path.is_dir()) {
+        for file in entries(&folder).iter().filter(|path| path.extension().is_some_and(|e| e == "cu")) {
             let path = relative(package, file)?;
             let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let mut files = BTreeMap::new();
@@ -111,6 +114,12 @@ fn sources(package: &Path) -> Result<Vec<Source>, String> {
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// The folders of examples' own kernels.
+fn examples(package: &Path) -> Vec<PathBuf> {
+    let folders = entries(&package.join("examples")).into_iter().map(|example| example.join("kernels"));
+    folders.filter(|folder| folder.is_dir()).collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
