@@ -3,6 +3,7 @@
 mod bindings;
 mod bundle;
 mod check;
+mod demo;
 mod measure;
 mod setup;
 mod shell;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 const USAGE: &str = "cargo xtask TASK
 
   setup      installs nvcc into .cuda/ (needs g++ and python3-pip, neither a GPU nor a driver)
+  demo       trains a small GPT through the kernels, on a GPU or on the emulator; options go to it, --help lists them
   test       every test: on the emulator, over the drop-in driver, and on a GPU where there is one
   check      formatting, clippy and rustdoc without warnings, generated bindings fresh
   bindings   writes src/abi.rs from kernels/abi.h
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["setup"] => setup::setup(),
+        ["demo", rest @ ..] => demo::demo(rest),
         ["test", rest @ ..] => test::test(rest),
         ["check"] => check::check(),
         ["bindings"] => bindings::write(),
