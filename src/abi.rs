@@ -1095,7 +1095,7 @@ pub struct GradClipFinishParams {
     pub norm: u64,
     /// [1] f32, written: what gradients are to be multiplied by.
     pub factor: u64,
-    /// [1] f32, written: 1 where something is not finite, else 0.
+    /// [1] f32, written: how many elements are not finite, at least 1 where the norm overflows.
     pub found_inf: u64,
     /// [1] f32, read and written, optional.
     pub loss_scale: u64,

@@ -66,7 +66,7 @@ typedef struct {
     uint64_t norm;
     /// [1] f32, written: what gradients are to be multiplied by.
     uint64_t factor;
-    /// [1] f32, written: 1 where something is not finite, else 0.
+    /// [1] f32, written: how many elements are not finite, at least 1 where the norm overflows.
     uint64_t found_inf;
     /// [1] f32, read and written, optional.
     uint64_t loss_scale;

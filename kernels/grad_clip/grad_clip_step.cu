@@ -142,7 +142,8 @@ __device__ __forceinline__ void finish(const GradClipFinishParams& params) {
     const double factor = __ddiv_rn(ratio < 1.0 ? ratio : 1.0, scale);
     ptx::store_4(params.norm, __float_as_uint(__double2float_rn(norm)));
     ptx::store_4(params.factor, __float_as_uint(found ? 0.0f : __double2float_rn(factor)));
-    ptx::store_4(params.found_inf, __float_as_uint(found ? 1.0f : 0.0f));
+    // A norm that overflows without such an element counts as one.
+    ptx::store_4(params.found_inf, __float_as_uint(found ? fmaxf(__ull2float_rn(sums.not_finite), 1.0f) : 0.0f));
     if (!scaled) {
         return;
     }

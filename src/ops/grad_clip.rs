@@ -3,8 +3,8 @@
 //! # Formula
 //! [`GradClip::norm`]: `norm = sqrt(sum g^2) / scale` over all elements of all gradients, with `scale` the loss scale or 1, and
 //! `factor = min(1, max_norm / (norm + 1e-6)) / scale`, as PyTorch's `clip_grad_norm_` has it. Gradients stay as they are: norm and factor
-//! are left on the device for what uses them, such as the `gradient_scale` of an optimizer. `found_inf` is 1 where an element is infinite or NaN or
-//! the norm overflows; the factor is 0 then.
+//! are left on the device for what uses them, such as the `gradient_scale` of an optimizer. `found_inf` is the number of
+//! elements that are infinite or NaN, and 1 where the norm overflows without any; the factor is 0 then.
 //!
 //! With a [`LossScale`] the scale for the next step follows, as in PyTorch's `GradScaler`: times `backoff` after a bad step, times
 //! `growth` after `interval` good ones in a row, unless that overflows.
@@ -104,7 +104,7 @@ pub struct NormDesc {
     pub norm: TensorDesc,
     /// Written: what gradients are to be multiplied by.
     pub factor: TensorDesc,
-    /// Written: 1 where a gradient is not finite, else 0.
+    /// Written: how many elements are not finite, at least 1 where the norm overflows; 0 where all is well.
     pub found_inf: TensorDesc,
     /// What the loss was multiplied by.
     pub loss_scale: Option<LossScaleDesc>,
@@ -130,7 +130,7 @@ pub struct Norm<'a, D: Device> {
     pub norm: ViewMut<'a, D, f32>,
     /// Written: what gradients are to be multiplied by.
     pub factor: ViewMut<'a, D, f32>,
-    /// Written: 1 where a gradient is not finite, else 0.
+    /// Written: how many elements are not finite, at least 1 where the norm overflows; 0 where all is well.
     pub found_inf: ViewMut<'a, D, f32>,
     /// What the loss was multiplied by.
     pub loss_scale: Option<LossScale<'a, D>>,

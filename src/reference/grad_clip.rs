@@ -9,16 +9,17 @@ pub struct Norm {
     pub norm: f64,
     /// `min(1, max_norm / (norm + 1e-6)) / scale`; 0 where something is not finite.
     pub factor: f64,
-    /// Whether an element, or the norm as a f32, is not finite.
-    pub found_inf: bool,
+    /// How many elements are not finite, at least 1 where the norm as a f32 is not.
+    pub found_inf: usize,
 }
 
 /// The norm of all elements of all gradients.
 pub fn norm(gradients: &[Vec<f64>], scale: f64, max_norm: f64) -> Norm {
     let squares: f64 = gradients.iter().flatten().map(|g| g * g).sum();
     let norm = squares.sqrt() / scale;
-    let found_inf = gradients.iter().flatten().any(|g| !g.is_finite()) || !(norm as f32).is_finite();
-    let factor = if found_inf { 0.0 } else { (max_norm / (norm + 1e-6)).min(1.0) / scale };
+    let not_finite = gradients.iter().flatten().filter(|g| !g.is_finite()).count();
+    let found_inf = not_finite.max(usize::from(!(norm as f32).is_finite()));
+    let factor = if found_inf > 0 { 0.0 } else { (max_norm / (norm + 1e-6)).min(1.0) / scale };
     Norm { norm, factor, found_inf }
 }
 

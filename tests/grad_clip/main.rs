@@ -61,6 +61,10 @@ impl Case for NotFinite {
                 problem.check(device, name);
             }
         }
+        // Many, in every place of a thread's turns.
+        for shift in [0, 1] {
+            Problem::<T>::new(&[17, 40_001], 1.0).shifted(shift).spoilt(7).check(device, name);
+        }
     }
 }
 

@@ -25,6 +25,9 @@ fn grad_clip<T: grad_clip::Real>(all: &mut Vec<Problem>) {
     add(grad_clip::Problem::new(&[9000, 20_003, 300], 1.0));
     add(grad_clip::Problem::new(&[1000, 17_000], 0.01).shifted(1));
     add(grad_clip::Problem::new(&[3; 300], 1.0));
+    // Elements that are not finite in every place of a thread's turns, whole vectors and ends.
+    add(grad_clip::Problem::new(&[17, 33_001], 1.0).spoilt(7));
+    add(grad_clip::Problem::new(&[17, 9000], 1.0).shifted(1).spoilt(5));
     for place in [4, 2046] {
         let mut problem = grad_clip::Problem::<T>::new(&[100, 2049], 1.0);
         problem.gradients[1][place] = T::from_f64(f64::NAN);
