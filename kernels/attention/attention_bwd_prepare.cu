@@ -49,20 +49,22 @@ __device__ __forceinline__ void attention_bwd_prepare(const AttentionBwdParams& 
     for (uint32_t distance = LANES_PER_QUERY / 2; distance > 0; distance /= 2) {
         add_lane(0xffffffffu, delta, distance);
     }
-    if (element == 0 && query < params.query_blocks * params.block_queries) {
-        float lse_log2 = CUDART_INF_F;
-        if (has_keys) {
-            const int64_t index = (static_cast<int64_t>(batch) * params.heads + head) * queries + query;
-            lse_log2 = load_element<float>(params.lse + index * 4) * LOG2_E;
-        }
+    // Two lanes of a query share the stores.
+    const int lane = threadIdx.x % LANES_PER_QUERY;
+    if (lane < 2 && query < params.query_blocks * params.block_queries) {
         const uint32_t block = query / params.block_queries;
         const uint32_t place = query % params.block_queries;
         const uint64_t statistics = params.statistics + (first_block + block) * (3 * params.block_queries) * 4;
-        store_element<float>(statistics + place * 4, lse_log2);
-        // As an accumulator has two columns, in its upper and in its lower half.
-        const uint64_t pair = statistics + (params.block_queries + place / 2 * 4 + place % 2) * 4;
-        store_element<float>(pair, -delta[0]);
-        store_element<float>(pair + 8, -delta[0]);
+        if (lane == 0) {
+            const int64_t row = (static_cast<int64_t>(batch) * params.heads + head) * queries + query;
+            const float lse_log2 = has_keys ? load_element<float>(params.lse + row * 4) * LOG2_E : CUDART_INF_F;
+            store_element<float>(statistics + place * 4, lse_log2);
+        } else {
+            // As an accumulator has two columns, in its upper and in its lower half.
+            const uint64_t pair = statistics + (params.block_queries + place / 2 * 4 + place % 2) * 4;
+            store_element<float>(pair, -delta[0]);
+            store_element<float>(pair + 8, -delta[0]);
+        }
     }
 }
 

@@ -8,22 +8,6 @@ use crate::common::data::Rng;
 use crate::common::devices::{Body, on_every_device, on_one_model, perturbed};
 use crate::problem::{Case, Every, Problem, Real, Sizes, sizes};
 
-/// A problem whose scores are given exactly, by key, the same for every query: the first element of a query is 1 and the others are 0, so
-/// the score is the first element of the key. Values are random.
-fn with_scores<T: Real>(queries: usize, head_dim: usize, causal: bool, scores: &[f64]) -> Problem<T> {
-    let sizes = Sizes { causal, scale: 1.0, ..sizes(queries, scores.len(), head_dim) };
-    let mut problem = Problem::new(sizes, scores.len() as u64);
-    for row in problem.q.chunks_mut(head_dim) {
-        row.fill(T::from_f64(0.0));
-        row[0] = T::from_f64(1.0);
-    }
-    for (row, &score) in problem.k.chunks_mut(head_dim).zip(scores) {
-        row[0] = T::from_f64(score);
-        assert_eq!(row[0].to_f64(), score, "{} cannot hold the score", T::DTYPE);
-    }
-    problem
-}
-
 /// Scores near 256, whose exponential no f32 holds, in the orders that matter: keys are met from the last to the first. Even
 /// integers up to 512 are exact in every type.
 struct LargeScores;
@@ -42,7 +26,7 @@ impl Case for LargeScores {
         ];
         for (what, scores) in patterns {
             for (head_dim, causal) in [(64, false), (128, true)] {
-                let problem = with_scores::<T>(66, head_dim, causal, &scores);
+                let problem = Problem::<T>::with_scores(66, head_dim, causal, &scores);
                 problem.check(device, &format!("{name}, scores {what}"));
             }
         }
@@ -160,7 +144,7 @@ fn functions_as_bad_as_they_may_be_pass_the_rule() {
                 Problem::<f16>::new(Sizes { causal, ..sizes(70, 150, 128) }, 17).check(device, name);
             }
             let scores: Vec<f64> = (0..140).map(|key| 300.0 - 4.0 * f64::from(key / 32)).collect();
-            with_scores::<f16>(40, 64, false, &scores).check(device, name);
+            Problem::<f16>::with_scores(40, 64, false, &scores).check(device, name);
         }
     }
     perturbed(DeviceModel::Sm80).for_each(|(name, device)| Some.run(&device, &name));

@@ -4,11 +4,11 @@ use warpsmith::Device;
 use warpsmith::ops::attention::{self, backward_workspace_bytes};
 use warpsmith::reference::attention::{self as reference, Backward, Forward};
 
+use super::problem::{Problem, Real, Sizes, bits};
+use super::tensor::{Placed, RowValues};
 use crate::common::compare::{Comparison, Margin, Mismatch, ulp};
 use crate::common::data::{Rng, widen};
-use crate::common::guard::{Guarded, Place};
-use crate::problem::{Problem, Real, Sizes, bits};
-use crate::tensor::{Placed, RowValues};
+use crate::common::guard::{Guarded, Place, Sample};
 
 /// How many times the error of the naive computation gradients may have.
 const FACTOR: f64 = 3.0;
@@ -18,6 +18,8 @@ const FACTOR: f64 = 3.0;
 pub struct Gradients<T> {
     pub problem: Problem<T>,
     pub grad_o: Vec<T>,
+    /// What the words of the workspace hold before.
+    pub workspace: [u8; 4],
 }
 
 impl<T: Real> Gradients<T> {
@@ -25,12 +27,12 @@ impl<T: Real> Gradients<T> {
     pub fn new(sizes: Sizes, seed: u64) -> Self {
         let problem = Problem::new(sizes, seed);
         let grad_o = Rng::new(!seed).normals(problem.q.len(), 0.0, 1.0);
-        Self { problem, grad_o }
+        Self { problem, grad_o, workspace: [u8::BLANK; 4] }
     }
 
     /// Runs the backward pass between guards, for what a forward pass wrote.
     pub fn backward<D: Device>(&self, device: &D, forward: &Forward<T, f32>) -> Backward<T> {
-        let Self { problem, grad_o } = self;
+        let Self { problem, grad_o, .. } = self;
         let Sizes { batch, queries, heads, head_dim, .. } = problem.sizes;
         let of_queries = [&problem.q, &forward.o, grad_o];
         let [q, o, grad_o] = of_queries.map(|values| Placed::input(device, problem.query_place(), values));
@@ -39,7 +41,8 @@ impl<T: Real> Gradients<T> {
         let mut grad_q = Placed::output(device, problem.query_place());
         let [mut grad_k, mut grad_v] = [0, 1].map(|_| Placed::output(device, problem.key_place()));
         let bytes = backward_workspace_bytes([batch, queries, heads, head_dim]);
-        let mut workspace = Guarded::<D, u8>::output(device, Place::vector(bytes));
+        let before: Vec<u8> = self.workspace.into_iter().cycle().take(bytes).collect();
+        let mut workspace = Guarded::input(device, Place::vector(bytes), &before);
         let tensors = attention::Backward {
             q: q.view(),
             k: k.view(),

@@ -55,8 +55,8 @@ impl Body for OneBuffer {
         let tensors =
             attention::Forward { q: part(0), k: part(1), v: part(2), o: o.view_mut(shape).unwrap(), lse: None };
         attention::forward(device, tensors, Options { causal: true, scale: None }).unwrap();
-        let lse = problem.forward(device).lse;
-        problem.judge(name, &Forward { o: device.download(&o).unwrap(), lse });
+        let problem = Problem { wants_lse: false, ..problem };
+        problem.judge(name, &Forward { o: device.download(&o).unwrap(), lse: Vec::new() });
     }
 }
 

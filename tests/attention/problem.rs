@@ -7,11 +7,11 @@ use warpsmith::{Device, Float};
 
 pub use warpsmith::reference::attention::Problem as Sizes;
 
+use super::tensor::{Layout, Place, Placed, RowValues};
 use crate::common::compare::Comparison;
 use crate::common::data::{Rng, widen};
 use crate::common::devices::Body;
 use crate::common::guard::Sample;
-use crate::tensor::{Layout, Place, Placed, RowValues};
 
 /// What a problem's element types offer.
 pub trait Real: Float + Sample {}
@@ -31,6 +31,7 @@ pub struct Problem<T> {
     pub k: Vec<T>,
     pub v: Vec<T>,
     pub layout: Layout,
+    pub wants_lse: bool,
 }
 
 impl<T: Real> Problem<T> {
@@ -40,7 +41,23 @@ impl<T: Real> Problem<T> {
         let mut rng = Rng::new(seed);
         let q = rng.normals(batch * queries * heads * head_dim, 0.0, 1.0);
         let mut of_keys = || rng.normals(batch * keys * kv_heads * head_dim, 0.0, 1.0);
-        Self { sizes, q, k: of_keys(), v: of_keys(), layout: Layout::Contiguous }
+        Self { sizes, q, k: of_keys(), v: of_keys(), layout: Layout::Contiguous, wants_lse: true }
+    }
+
+    /// Scores given exactly, by key, the same for every query: the first element of a query is 1 and the others are 0, so the score is
+    /// the first element of the key. Values are random.
+    pub fn with_scores(queries: usize, head_dim: usize, causal: bool, scores: &[f64]) -> Self {
+        let sizes = Sizes { causal, scale: 1.0, ..sizes(queries, scores.len(), head_dim) };
+        let mut problem = Self::new(sizes, scores.len() as u64);
+        for row in problem.q.chunks_mut(head_dim) {
+            row.fill(T::from_f64(0.0));
+            row[0] = T::from_f64(1.0);
+        }
+        for (row, &score) in problem.k.chunks_mut(head_dim).zip(scores) {
+            row[0] = T::from_f64(score);
+            assert_eq!(row[0].to_f64(), score, "{} cannot hold the score", T::DTYPE);
+        }
+        problem
     }
 
     /// The same in another layout.
@@ -64,21 +81,26 @@ impl<T: Real> Problem<T> {
         Place::new(self.layout, [batch, keys, kv_heads, head_dim])
     }
 
-    /// Runs the forward pass between guards.
+    /// Runs the forward pass between guards. Without `wants_lse` the log-sum-exp is empty.
     pub fn forward<D: Device>(&self, device: &D) -> Forward<T, f32> {
         let Sizes { batch, queries, heads, .. } = self.sizes;
         let q = Placed::input(device, self.query_place(), &self.q);
         let [k, v] = [&self.k, &self.v].map(|values| Placed::input(device, self.key_place(), values));
         let mut o = Placed::output(device, self.query_place());
-        let mut lse = RowValues::output(device, [batch, heads, queries]);
-        let tensors =
-            attention::Forward { q: q.view(), k: k.view(), v: v.view(), o: o.view_mut(), lse: Some(lse.view_mut()) };
+        let mut lse = self.wants_lse.then(|| RowValues::output(device, [batch, heads, queries]));
+        let tensors = attention::Forward {
+            q: q.view(),
+            k: k.view(),
+            v: v.view(),
+            o: o.view_mut(),
+            lse: lse.as_mut().map(RowValues::view_mut),
+        };
         attention::forward(device, tensors, self.options()).expect("attention::forward");
         let inputs = [(q, &self.q), (k, &self.k), (v, &self.v)];
         for (tensor, values) in inputs {
             assert_eq!(bits(&tensor.read(device)), bits(values), "an input was overwritten");
         }
-        Forward { o: o.read(device), lse: lse.read(device) }
+        Forward { o: o.read(device), lse: lse.map(|lse| lse.read(device)).unwrap_or_default() }
     }
 
     /// The truth.
@@ -94,8 +116,10 @@ impl<T: Real> Problem<T> {
         let (of_o, of_lse) = (format!("{name}, o"), format!("{name}, lse"));
         let cols = self.sizes.head_dim;
         Comparison { name: &of_o, cols, got: &got.o, oracle: &oracle.o, naive: &naive.o }.assert();
-        let cols = self.sizes.queries;
-        Comparison { name: &of_lse, cols, got: &got.lse, oracle: &oracle.lse, naive: &naive.lse }.assert();
+        if self.wants_lse {
+            let cols = self.sizes.queries;
+            Comparison { name: &of_lse, cols, got: &got.lse, oracle: &oracle.lse, naive: &naive.lse }.assert();
+        }
     }
 
     /// Runs the forward pass and judges it.

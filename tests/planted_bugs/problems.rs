@@ -1,6 +1,7 @@
 //! The problems that planted bugs are judged by: those of the operations' own tests, as small as they can be and still enter every
 //! part of every kernel.
 
+mod attention;
 mod embedding;
 mod losses;
 mod optimizers;
@@ -17,7 +18,14 @@ use crate::{gelu, layer_norm, rms_norm, rotary};
 /// Runs on a device and panics if anything is wrong.
 pub type Problem = Box<dyn Fn(&EmulatedDevice) + Sync>;
 
-/// All of them.
+/// Those for a device with 99 KB of shared memory, where other kernels serve them.
+pub fn compact() -> Vec<Problem> {
+    let mut all = Vec::new();
+    attention::add(&mut all, 128);
+    all
+}
+
+/// All others.
 pub fn all() -> Vec<Problem> {
     let mut all: Vec<Problem> = Vec::new();
     for form in Form::ALL {
@@ -36,6 +44,8 @@ pub fn all() -> Vec<Problem> {
     rotary::<f16>(&mut all);
     rotary::<bf16>(&mut all);
     optimizers::add(&mut all);
+    attention::add(&mut all, 64);
+    attention::add(&mut all, 128);
     embedding::add(&mut all);
     all
 }
