@@ -1,5 +1,143 @@
 //! The arguments of the kernels. Written by `cargo xtask bindings` from `kernels/abi.h`; never edited.
 
+/// Threads of every block.
+pub const ACTIVATION_THREADS: u32 = 256;
+/// Threads side by side in a block, at most: a warp.
+pub const ACTIVATION_MAX_THREADS_PER_ROW: u32 = 32;
+/// `function`: x * sigmoid(x).
+pub const ACTIVATION_SILU: u32 = 0;
+/// `function`: x * sigmoid(1.702 x).
+pub const ACTIVATION_QUICK_GELU: u32 = 1;
+/// `function`: max(x, 0).
+pub const ACTIVATION_RELU: u32 = 2;
+/// `function`: max(x, 0)^2.
+pub const ACTIVATION_RELU_SQUARED: u32 = 3;
+/// `function`: x * Phi(x).
+pub const ACTIVATION_GELU_ERF: u32 = 4;
+/// `function`: the approximation of that by tanh.
+pub const ACTIVATION_GELU_TANH: u32 = 5;
+/// Arguments of `activation_fwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct ActivationFwdParams {
+    /// [rows, width] T, read: what the function is applied to.
+    pub input: u64,
+    /// [rows, width] T, read, optional: what the result is multiplied by.
+    pub up: u64,
+    /// [rows, width] T, written: `input` or `up`, or memory that is not read.
+    pub output: u64,
+    /// Row stride of `input`.
+    pub input_stride: i64,
+    /// Row stride of `up`.
+    pub up_stride: i64,
+    /// Row stride of `output`.
+    pub output_stride: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Rows of a block.
+    pub rows_per_block: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// A power of two from 1 to 32.
+    pub threads_per_row: u32,
+    /// Not 0 where every row of every tensor begins at a multiple of 16 bytes.
+    pub vectorised: u32,
+    /// One of the functions above.
+    pub function: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of ActivationFwdParams"][::core::mem::size_of::<ActivationFwdParams>() - 80usize];
+    ["Alignment of ActivationFwdParams"][::core::mem::align_of::<ActivationFwdParams>() - 8usize];
+    ["Offset of field: ActivationFwdParams::input"][::core::mem::offset_of!(ActivationFwdParams, input) - 0usize];
+    ["Offset of field: ActivationFwdParams::up"][::core::mem::offset_of!(ActivationFwdParams, up) - 8usize];
+    ["Offset of field: ActivationFwdParams::output"][::core::mem::offset_of!(ActivationFwdParams, output) - 16usize];
+    ["Offset of field: ActivationFwdParams::input_stride"]
+        [::core::mem::offset_of!(ActivationFwdParams, input_stride) - 24usize];
+    ["Offset of field: ActivationFwdParams::up_stride"]
+        [::core::mem::offset_of!(ActivationFwdParams, up_stride) - 32usize];
+    ["Offset of field: ActivationFwdParams::output_stride"]
+        [::core::mem::offset_of!(ActivationFwdParams, output_stride) - 40usize];
+    ["Offset of field: ActivationFwdParams::rows"][::core::mem::offset_of!(ActivationFwdParams, rows) - 48usize];
+    ["Offset of field: ActivationFwdParams::rows_per_block"]
+        [::core::mem::offset_of!(ActivationFwdParams, rows_per_block) - 56usize];
+    ["Offset of field: ActivationFwdParams::width"][::core::mem::offset_of!(ActivationFwdParams, width) - 64usize];
+    ["Offset of field: ActivationFwdParams::threads_per_row"]
+        [::core::mem::offset_of!(ActivationFwdParams, threads_per_row) - 68usize];
+    ["Offset of field: ActivationFwdParams::vectorised"]
+        [::core::mem::offset_of!(ActivationFwdParams, vectorised) - 72usize];
+    ["Offset of field: ActivationFwdParams::function"]
+        [::core::mem::offset_of!(ActivationFwdParams, function) - 76usize];
+};
+/// Arguments of `activation_bwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct ActivationBwdParams {
+    /// [rows, width] T, read: the gradient of the output.
+    pub grad_output: u64,
+    /// [rows, width] T, read: as in the forward.
+    pub input: u64,
+    /// [rows, width] T, read, optional: as in the forward.
+    pub up: u64,
+    /// [rows, width] T, written: one of the tensors that are read, or memory that is not.
+    pub grad_input: u64,
+    /// [rows, width] T, written, present with `up`: likewise.
+    pub grad_up: u64,
+    /// Row stride of `grad_output`.
+    pub grad_output_stride: i64,
+    /// Row stride of `input`.
+    pub input_stride: i64,
+    /// Row stride of `up`.
+    pub up_stride: i64,
+    /// Row stride of `grad_input`.
+    pub grad_input_stride: i64,
+    /// Row stride of `grad_up`.
+    pub grad_up_stride: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Rows of a block.
+    pub rows_per_block: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// A power of two from 1 to 32.
+    pub threads_per_row: u32,
+    /// Not 0 where every row of every tensor begins at a multiple of 16 bytes.
+    pub vectorised: u32,
+    /// One of the functions above.
+    pub function: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of ActivationBwdParams"][::core::mem::size_of::<ActivationBwdParams>() - 112usize];
+    ["Alignment of ActivationBwdParams"][::core::mem::align_of::<ActivationBwdParams>() - 8usize];
+    ["Offset of field: ActivationBwdParams::grad_output"]
+        [::core::mem::offset_of!(ActivationBwdParams, grad_output) - 0usize];
+    ["Offset of field: ActivationBwdParams::input"][::core::mem::offset_of!(ActivationBwdParams, input) - 8usize];
+    ["Offset of field: ActivationBwdParams::up"][::core::mem::offset_of!(ActivationBwdParams, up) - 16usize];
+    ["Offset of field: ActivationBwdParams::grad_input"]
+        [::core::mem::offset_of!(ActivationBwdParams, grad_input) - 24usize];
+    ["Offset of field: ActivationBwdParams::grad_up"][::core::mem::offset_of!(ActivationBwdParams, grad_up) - 32usize];
+    ["Offset of field: ActivationBwdParams::grad_output_stride"]
+        [::core::mem::offset_of!(ActivationBwdParams, grad_output_stride) - 40usize];
+    ["Offset of field: ActivationBwdParams::input_stride"]
+        [::core::mem::offset_of!(ActivationBwdParams, input_stride) - 48usize];
+    ["Offset of field: ActivationBwdParams::up_stride"]
+        [::core::mem::offset_of!(ActivationBwdParams, up_stride) - 56usize];
+    ["Offset of field: ActivationBwdParams::grad_input_stride"]
+        [::core::mem::offset_of!(ActivationBwdParams, grad_input_stride) - 64usize];
+    ["Offset of field: ActivationBwdParams::grad_up_stride"]
+        [::core::mem::offset_of!(ActivationBwdParams, grad_up_stride) - 72usize];
+    ["Offset of field: ActivationBwdParams::rows"][::core::mem::offset_of!(ActivationBwdParams, rows) - 80usize];
+    ["Offset of field: ActivationBwdParams::rows_per_block"]
+        [::core::mem::offset_of!(ActivationBwdParams, rows_per_block) - 88usize];
+    ["Offset of field: ActivationBwdParams::width"][::core::mem::offset_of!(ActivationBwdParams, width) - 96usize];
+    ["Offset of field: ActivationBwdParams::threads_per_row"]
+        [::core::mem::offset_of!(ActivationBwdParams, threads_per_row) - 100usize];
+    ["Offset of field: ActivationBwdParams::vectorised"]
+        [::core::mem::offset_of!(ActivationBwdParams, vectorised) - 104usize];
+    ["Offset of field: ActivationBwdParams::function"]
+        [::core::mem::offset_of!(ActivationBwdParams, function) - 108usize];
+};
 /// Elements that share one absmax of each state.
 pub const ADAMW8BIT_BLOCK: u32 = 256;
 /// Warps of a thread block of `adamw8bit_step_T`, each with one block of elements at a time.
@@ -1625,6 +1763,48 @@ impl Default for RotaryParams {
         }
     }
 }
+const _: () = assert!(
+    size_of::<ActivationFwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "ActivationFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for ActivationFwdParams {}
+
+const _: () = assert!(
+    size_of::<ActivationBwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "ActivationBwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for ActivationBwdParams {}
+
 const _: () = assert!(
     size_of::<AdamW8bitTables>()
         == size_of::<[f32; 256usize]>()

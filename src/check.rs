@@ -71,6 +71,20 @@ impl<'a> Arg<'a> {
         if self.tensor.shape == expected { Ok(self) } else { Err(self.shape_error(format!("{expected:?}"))) }
     }
 
+    /// The two halves of each row.
+    pub(crate) fn halves(self) -> Result<[TensorDesc; 2]> {
+        self.sound()?.unit_inner_stride()?;
+        let TensorDesc { address, mut shape, strides, dtype } = *self.tensor;
+        match shape.last_mut() {
+            Some(width) if width.is_multiple_of(2) => {
+                *width /= 2;
+                let second = address + (*width * dtype.size()) as u64;
+                Ok([address, second].map(|address| TensorDesc { address, shape, strides, dtype }))
+            }
+            _ => Err(self.shape_error("an even number of elements along the last dimension".into())),
+        }
+    }
+
     /// No gaps at all, last dimension innermost.
     pub(crate) fn contiguous(self) -> Result<Self> {
         let TensorDesc { shape, strides, .. } = self.tensor;

@@ -63,6 +63,12 @@ impl<T> std::ops::Deref for Dims<T> {
     }
 }
 
+impl<T> std::ops::DerefMut for Dims<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.values[..self.rank]
+    }
+}
+
 impl<T: Copy + Default, const RANK: usize> From<[T; RANK]> for Dims<T> {
     fn from(values: [T; RANK]) -> Self {
         const { assert!(RANK <= MAX_RANK, "a tensor has at most MAX_RANK dimensions") };

@@ -11,6 +11,7 @@ use scale::{ONE_BLOCK, PTX, SCALE, ScaleParams, scale};
 use warpsmith::cudarc::driver::{CudaSlice, DevicePtr};
 use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
+use warpsmith::ops::activation::{self, Function};
 use warpsmith::ops::adamw8bit::{self, AdamW8bit, ParameterDesc, Scalars, ScalarsDesc, Tensors};
 use warpsmith::ops::cross_entropy::{self, Reduction};
 use warpsmith::ops::embedding;
@@ -348,6 +349,30 @@ fn a_step_of_a_long_list_on_a_gpu_allocates_nothing() -> warpsmith::Result<()> {
         assert_eq!(count, 0);
     }
     Ok(())
+}
+
+#[test]
+fn an_activation_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    for (pitch, gated) in [(100, false), (200, true)] {
+        let forward = activation::ForwardDesc {
+            function: Function::Silu,
+            input: matrix(1, pitch),
+            up: gated.then(|| matrix(2, pitch)),
+            output: matrix(1, pitch),
+        };
+        let backward = activation::BackwardDesc {
+            function: Function::Silu,
+            grad_output: matrix(3, pitch),
+            input: matrix(1, pitch),
+            grad_input: matrix(1, pitch),
+            gate: gated.then(|| activation::GateDesc { up: matrix(2, pitch), grad_up: matrix(4, pitch) }),
+        };
+        let (count, plan) = allocations(|| activation::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+        let (count, plan) = allocations(|| activation::plan_backward(&backward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@
 // and the reduce kernel adds up the blocks. How many blocks there are depends on the shape alone, so the same input gives the
 // same bits on every card.
 #include "common/columns.cuh"
+#include "common/gelu.cuh"
 #include "common/vec.cuh"
-#include "gelu/gelu.cuh"
 #include "gelu/gelu_params.h"
 #include "gelu/tiles.cuh"
 
@@ -65,14 +65,14 @@ __device__ __forceinline__ void bwd_columns(const GeluBwdGeneralParams& params, 
         sums[j] = 0.0f;
     }
     for (int64_t first = place.row; first < place.row_end; first += BATCH * place.row_step) {
-        Chunk<T, COLUMNS> gradient_chunks[BATCH];
-        Chunk<T, COLUMNS> input_chunks[BATCH];
+        Access<T, COLUMNS> gradient_chunks[BATCH];
+        Access<T, COLUMNS> input_chunks[BATCH];
 #pragma unroll
         for (int i = 0; i < BATCH; ++i) {
             const int64_t row = first + i * place.row_step;
             if (row < place.row_end) {
-                gradient_chunks[i].load(params.grad_output + offset + row * params.grad_output_stride * sizeof(T));
-                input_chunks[i].load(params.input + offset + row * params.input_stride * sizeof(T));
+                gradient_chunks[i].load_once(params.grad_output + offset + row * params.grad_output_stride * sizeof(T));
+                input_chunks[i].load_once(params.input + offset + row * params.input_stride * sizeof(T));
             }
         }
 #pragma unroll
@@ -88,7 +88,7 @@ __device__ __forceinline__ void bwd_columns(const GeluBwdGeneralParams& params, 
                     gradients[j] *= Form::derivative(inputs[j] + bias[j]);
                     sums[j] += gradients[j];
                 }
-                Chunk<T, COLUMNS>::store(params.grad_input + offset + row * params.grad_input_stride * sizeof(T), gradients);
+                Access<T, COLUMNS>::store(params.grad_input + offset + row * params.grad_input_stride * sizeof(T), gradients);
             }
         }
     }
@@ -118,7 +118,7 @@ template <typename Form, typename T>
 __device__ __forceinline__ void bwd_general(const GeluBwdGeneralParams& params) {
     __shared__ BiasTile<T> biases;
     __shared__ ColumnSums<T> sums;
-    const Place place(params.tiles, LANES<T>);
+    const Place place = place_of(params.tiles, LANES<T>);
     biases.fill(params.bias, params.tiles, place);
     __syncthreads();
     const uint32_t tile_width = params.tiles.threads_per_row * LANES<T>;

@@ -3,8 +3,8 @@
 // One read and one write of every element, 16 bytes at a time, and about 10 (tanh) to 35 (erf in f32) instructions between them: all
 // kernels are bound by memory. The plain kernels take tensors without gaps as one long row; the general ones take a bias and strided
 // rows.
+#include "common/gelu.cuh"
 #include "common/vec.cuh"
-#include "gelu/gelu.cuh"
 #include "gelu/gelu_params.h"
 #include "gelu/tiles.cuh"
 
@@ -55,12 +55,12 @@ __device__ __forceinline__ void fwd_columns(const GeluFwdGeneralParams& params, 
     const uint64_t input = params.input + static_cast<uint64_t>(column) * sizeof(T);
     const uint64_t output = params.output + static_cast<uint64_t>(column) * sizeof(T);
     for (int64_t first = place.row; first < place.row_end; first += BATCH * place.row_step) {
-        Chunk<T, COLUMNS> chunks[BATCH];
+        Access<T, COLUMNS> chunks[BATCH];
 #pragma unroll
         for (int i = 0; i < BATCH; ++i) {
             const int64_t row = first + i * place.row_step;
             if (row < place.row_end) {
-                chunks[i].load(input + row * params.input_stride * sizeof(T));
+                chunks[i].load_once(input + row * params.input_stride * sizeof(T));
             }
         }
 #pragma unroll
@@ -73,7 +73,7 @@ __device__ __forceinline__ void fwd_columns(const GeluFwdGeneralParams& params, 
                 for (int j = 0; j < COLUMNS; ++j) {
                     values[j] = Form::value(values[j] + bias[j]);
                 }
-                Chunk<T, COLUMNS>::store(output + row * params.output_stride * sizeof(T), values);
+                Access<T, COLUMNS>::store(output + row * params.output_stride * sizeof(T), values);
             }
         }
     }
@@ -82,7 +82,7 @@ __device__ __forceinline__ void fwd_columns(const GeluFwdGeneralParams& params, 
 template <typename Form, typename T>
 __device__ __forceinline__ void fwd_general(const GeluFwdGeneralParams& params) {
     __shared__ BiasTile<T> biases;
-    const Place place(params.tiles, LANES<T>);
+    const Place place = place_of(params.tiles, LANES<T>);
     biases.fill(params.bias, params.tiles, place);
     __syncthreads();
     if (place.vector) {

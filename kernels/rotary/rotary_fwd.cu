@@ -14,8 +14,8 @@
 // position * 2^-65 of a turn. Sine and cosine are polynomials in f32 after an exact reduction to an eighth of a turn.
 //
 // The plain kernels take a 16-byte vector's worth of pairs at a time, the general ones one pair.
+#include "common/access.cuh"
 #include "common/reduce.cuh"
-#include "common/vec.cuh"
 #include "rotary/rotary_params.h"
 
 namespace warpsmith::rotary {
@@ -46,54 +46,6 @@ struct Rotation {
         sine = swapped ? c : s;
         cosine *= (quadrant + 1) & 2 ? -factor : factor;
         sine *= quadrant & 2 ? -factor : factor;
-    }
-};
-
-/// A vector's worth of elements, or one, as it lies in memory.
-template <typename T, int ELEMENTS>
-struct Access {
-    static_assert(ELEMENTS == LANES<T> || ELEMENTS == 1, "an access is a vector or an element");
-    static constexpr bool VECTOR = ELEMENTS > 1;
-
-    uint4 raw;  // an element is the first word
-
-    __device__ __forceinline__ void load(uint64_t address) {
-        if constexpr (VECTOR) {
-            raw = ptx::load_16_mutable(address);
-        } else if constexpr (sizeof(T) == 4) {
-            raw.x = ptx::load_4_mutable(address);
-        } else {
-            raw.x = ptx::load_2_mutable(address);
-        }
-    }
-
-    __device__ __forceinline__ void values(float (&values)[ELEMENTS]) const {
-        if constexpr (VECTOR) {
-            unpack<T>(raw, values);
-        } else if constexpr (sizeof(T) == 4) {
-            values[0] = __uint_as_float(raw.x);
-        } else {
-            values[0] = to_float(T{static_cast<uint16_t>(raw.x)});
-        }
-    }
-
-    /// Stores what was loaded, bit for bit.
-    __device__ __forceinline__ void store(uint64_t address) const {
-        if constexpr (VECTOR) {
-            ptx::store_16(address, raw);
-        } else if constexpr (sizeof(T) == 4) {
-            ptx::store_4(address, raw.x);
-        } else {
-            ptx::store_2(address, static_cast<uint16_t>(raw.x));
-        }
-    }
-
-    static __device__ __forceinline__ void store(uint64_t address, const float (&values)[ELEMENTS]) {
-        if constexpr (VECTOR) {
-            ptx::store_16(address, pack<T>(values));
-        } else {
-            store_element<T>(address, values[0]);
-        }
     }
 };
 

@@ -5,6 +5,7 @@
 //! plan is launched on any [`Queue`](crate::Queue), and preloads its kernels there. The typed functions, `forward` and
 //! `backward`, take a device and a structure of views, and go the same way.
 
+pub mod activation;
 pub mod adamw8bit;
 pub mod attention;
 pub mod cross_entropy;
@@ -15,3 +16,4 @@ pub mod layer_norm;
 pub mod rms_norm;
 pub mod rotary;
 mod rows;
+mod tiles;

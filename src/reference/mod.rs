@@ -4,6 +4,7 @@
 //! an unfused framework does: in f32, rounded to the element type wherever it would store a tensor. A kernel may err at most twice
 //! as much as `naive` does (docs/numerics.md).
 
+pub mod activation;
 pub mod adamw8bit;
 pub mod attention;
 pub mod cross_entropy;

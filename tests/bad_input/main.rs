@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod activation;
 mod adamw8bit;
 mod attention;
 mod attention_backward;

@@ -6,7 +6,7 @@ mod losses;
 mod optimizers;
 
 use half::bf16;
-use warpsmith::ops::{gelu, layer_norm, rms_norm, rotary};
+use warpsmith::ops::{activation, gelu, layer_norm, rms_norm, rotary};
 use warpsmith::{Buffer as _, CudaDevice, DType, Device, Result};
 
 /// A launcher that can be called again and again.
@@ -39,6 +39,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.push(optimizers::adamw8bit(device)?);
     launchers.extend(embedding::all(device)?);
     launchers.extend([optimizers::grad_clip_norm(device)?, optimizers::grad_clip_value(device)?]);
+    launchers.extend([swiglu(device)?, swiglu_backward(device)?, activation_in_place(device)?]);
     Ok(launchers)
 }
 
@@ -259,4 +260,35 @@ fn rotary_backward(device: &CudaDevice) -> Result<Launcher> {
         rotary::backward(&device, tensors, &frequencies, rotary::Pairing::Half)
     };
     Ok(Launcher { name: "rotary::backward", reads: 3, writes: 2, kernels: 1, call: Box::new(call) })
+}
+
+fn swiglu(device: &CudaDevice) -> Result<Launcher> {
+    let (device, x, mut y) = (device.clone(), ones(device, 2 * ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?);
+    let call = move || {
+        let input = activation::Input::Packed(x.view([ROWS, 2 * WIDTH])?);
+        let tensors = activation::Forward { input, output: y.view_mut([ROWS, WIDTH])? };
+        activation::forward(&device, tensors, activation::Function::Silu)
+    };
+    Ok(Launcher { name: "activation::forward", reads: 1, writes: 1, kernels: 1, call: Box::new(call) })
+}
+
+fn swiglu_backward(device: &CudaDevice) -> Result<Launcher> {
+    let (dy, gate, up) = (ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?, ones(device, ROWS * WIDTH)?);
+    let (device, mut dx) = (device.clone(), ones(device, 2 * ROWS * WIDTH)?);
+    let call = move || {
+        let tensors = activation::Backward {
+            grad_output: dy.view([ROWS, WIDTH])?,
+            input: activation::Input::Gated { gate: gate.view([ROWS, WIDTH])?, up: up.view([ROWS, WIDTH])? },
+            grad_input: activation::InputMut::Packed(dx.view_mut([ROWS, 2 * WIDTH])?),
+        };
+        activation::backward(&device, tensors, activation::Function::Silu)
+    };
+    Ok(Launcher { name: "activation::backward", reads: 3, writes: 1, kernels: 1, call: Box::new(call) })
+}
+
+fn activation_in_place(device: &CudaDevice) -> Result<Launcher> {
+    let (device, mut x) = (device.clone(), ones(device, ROWS * WIDTH)?);
+    let call =
+        move || activation::forward_in_place(&device, x.view_mut([ROWS, WIDTH])?, activation::Function::ReluSquared);
+    Ok(Launcher { name: "activation::forward in place", reads: 0, writes: 1, kernels: 1, call: Box::new(call) })
 }

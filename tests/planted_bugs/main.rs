@@ -8,6 +8,9 @@
 //! `WARPSMITH_PLANTED_BUGS=n` draws n sites instead of the default, `all` takes every one; `WARPSMITH_PLANTED_BUGS_SEED` draws others;
 //! `WARPSMITH_PLANTED_BUGS_IN=gelu,attention_fwd` draws from the kernels alone whose names begin so.
 
+#[path = "../activation/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod activation;
 #[path = "../adamw8bit/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod adamw8bit;

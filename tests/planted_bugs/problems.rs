@@ -8,12 +8,13 @@ mod optimizers;
 
 use half::{bf16, f16};
 use warpsmith::EmulatedDevice;
+use warpsmith::ops::activation::Function;
 use warpsmith::ops::gelu::Form;
 use warpsmith::ops::rotary::Pairing;
 
 use crate::common::data::Rng;
 use crate::common::guard::Place;
-use crate::{gelu, layer_norm, rms_norm, rotary};
+use crate::{activation, gelu, layer_norm, rms_norm, rotary};
 
 /// Runs on a device and panics if anything is wrong.
 pub type Problem = Box<dyn Fn(&EmulatedDevice) + Sync>;
@@ -47,6 +48,9 @@ pub fn all() -> Vec<Problem> {
     attention::add(&mut all, 64);
     attention::add(&mut all, 128);
     embedding::add(&mut all);
+    activation::<f32>(&mut all);
+    activation::<f16>(&mut all);
+    activation::<bf16>(&mut all);
     all
 }
 
@@ -184,5 +188,32 @@ fn rotary<T: rotary::Real>(all: &mut Vec<Problem>) {
         let layout = rotary::Layout { gap: 1, input_shift: 1, in_place: true, ..layout };
         let large = |token: usize| ((token as i64) << 34) + 77;
         add(rotary::Problem { layout, ..scaled }.at(rotary::Given::Wide, large));
+    }
+}
+
+fn activation<T: activation::Real>(all: &mut Vec<Problem>) {
+    use activation::Kind;
+    let lanes = 16 / size_of::<T>();
+    let mut add = |problem: activation::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
+    for (i, function) in Function::ALL.into_iter().enumerate() {
+        // Values of every size, each in rows of its own, so that no large one hides the error of a small one.
+        let mut rng = Rng::new(9);
+        let sizes: Vec<T> = (-12..5).flat_map(|exponent| by_size(&mut rng, 2f64.powi(exponent))).collect();
+        let wide: Vec<T> = sizes.iter().flat_map(|&value| [value; 8]).collect();
+        for (input, width) in [(sizes, SAMPLES), (wide, 8 * SAMPLES)] {
+            let (rows, kind) = (input.len() / width, Kind::ALL[i % 3]);
+            let problem = activation::Problem { input, ..activation::Problem::new(function, kind, rows, width) };
+            add(activation::Problem { grad_output: vec![T::from_f64(1.0); rows * width], ..problem });
+        }
+        // Whole vectors, single elements, a vector that is cut; several tiles, and more than one block of rows.
+        for (rows, width) in [(3, 41 * lanes), (2, 37 * lanes + 3), (131, 16 * lanes), (2, 2048)] {
+            add(activation::Problem::new(function, Kind::ALL[(i + rows) % 3], rows, width));
+        }
+        let place = |gaps, shifts, in_place, kind| {
+            let problem = activation::Problem::new(function, kind, 23, 8 * lanes);
+            activation::Problem { gaps, shifts, in_place, ..problem }
+        };
+        add(place([lanes, 2 * lanes], [0, lanes], false, Kind::Packed));
+        add(place([1, 2], [1, 0], true, Kind::ALL[i % 2]));
     }
 }

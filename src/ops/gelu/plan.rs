@@ -3,25 +3,20 @@
 use super::kernels::{Backward, Forward};
 use super::{BACKWARD, BackwardDesc, FORWARD, ForwardDesc};
 use crate::abi::{
-    GELU_MAX_THREADS_PER_ROW, GELU_THREADS, GELU_VECTORS, GeluBwdGeneralParams, GeluBwdParams, GeluBwdReduceParams,
-    GeluFwdGeneralParams, GeluFwdParams, GeluTiles,
+    GELU_THREADS, GELU_VECTORS, GeluBwdGeneralParams, GeluBwdParams, GeluBwdReduceParams, GeluFwdGeneralParams,
+    GeluFwdParams, GeluTiles,
 };
 use crate::check::{Arg, Rows, disjoint};
 use crate::device::{Caps, Launch, LaunchShape, Queue};
 use crate::element::DType;
 use crate::error::{Error, Result};
+use crate::ops::tiles::{MAX_WIDTH, THREADS, Tiling, lanes};
 use crate::view::{Shape, TensorDesc};
 
-const THREADS: u64 = GELU_THREADS as u64;
 /// 16-byte vectors of a block of a plain kernel.
 const BLOCK_VECTORS: u64 = THREADS * GELU_VECTORS as u64;
-/// Blocks along the first dimension of a grid, and along the others.
+/// Blocks along the first dimension of a grid.
 const MAX_GRID_X: u64 = i32::MAX as u64;
-const MAX_GRID_Y: u64 = 65_535;
-/// Elements of a row of a general kernel, which counts them in 32 bits.
-const MAX_WIDTH: u64 = 1 << 31;
-/// Times that a block without partial sums goes over its threads' rows.
-const SHORT_BLOCK_PASSES: u64 = 8;
 /// Columns that one block of the reduce kernel adds up, and its threads (`ColumnSum` in common/columns.cuh).
 const REDUCE_COLUMNS: u32 = 32;
 const REDUCE_THREADS: u32 = 256;
@@ -157,7 +152,7 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
         output_stride: output_rows.stride,
         tiles,
     };
-    let shape = tiling.shape(&tiles);
+    let shape = tiling.shape(tiles.rows_per_block as u64);
     Ok(ForwardPlan(ForwardLaunch::General(Launch { kernel: &kernels.general, shape, params })))
 }
 
@@ -212,7 +207,7 @@ pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> 
         grad_input_stride: grad_input_rows.stride,
         tiles,
     };
-    let shape = tiling.shape(&tiles);
+    let shape = tiling.shape(tiles.rows_per_block as u64);
     let main = Launch { kernel: &kernels.general, shape, params };
     let reduce = grad_bias.map(|grad_bias| Launch {
         kernel: &kernels.reduce,
@@ -271,11 +266,6 @@ fn starts_on_vectors(tensor: Arg<'_>, rows: Rows) -> bool {
     tensor.tensor.address.is_multiple_of(16) && (rows.rows == 1 || rows.stride % lanes == 0)
 }
 
-/// Elements in 16 bytes.
-const fn lanes(dtype: DType) -> u64 {
-    16 / dtype.size() as u64
-}
-
 /// How a plain kernel goes over tensors without gaps: a head up to the first 16-byte boundary, vectors, the rest.
 struct Flat {
     count: u64,
@@ -304,42 +294,11 @@ impl Flat {
     }
 }
 
-/// How a general kernel cuts `[rows, width]` into tiles. Depends on the shape and the element type alone.
-struct Tiling {
-    rows: u64,
-    width: u64,
-    threads_per_row: u64,
-    rows_per_pass: u64,
-    tile_width: u64,
-}
-
 impl Tiling {
-    fn of(rows: Rows, dtype: DType) -> Self {
-        let lanes = lanes(dtype);
-        let threads_per_row = rows.width.div_ceil(lanes).next_power_of_two().min(GELU_MAX_THREADS_PER_ROW.into());
-        Self {
-            rows: rows.rows as u64,
-            width: rows.width,
-            threads_per_row,
-            rows_per_pass: THREADS / threads_per_row,
-            tile_width: threads_per_row * lanes,
-        }
-    }
-
-    /// Rows of a block where blocks need not be few.
-    fn short_blocks(&self) -> u64 {
-        self.within_grid(SHORT_BLOCK_PASSES * self.rows_per_pass)
-    }
-
     /// Rows of a block where each writes partial sums.
     fn summing_blocks(&self) -> u64 {
         let least = self.rows_per_pass;
         self.within_grid(self.rows.div_ceil(ROW_BLOCKS).clamp(least, ROWS_PER_PARTIAL.max(least)))
-    }
-
-    /// At least so many rows that the grid can hold the blocks, in whole passes.
-    fn within_grid(&self, rows: u64) -> u64 {
-        rows.max(self.rows.div_ceil(MAX_GRID_Y)).next_multiple_of(self.rows_per_pass)
     }
 
     fn partial_bytes(&self) -> u64 {
@@ -358,11 +317,5 @@ impl Tiling {
             vectorised: vectorised.into(),
             reserved: 0,
         })
-    }
-
-    fn shape(&self, tiles: &GeluTiles) -> LaunchShape {
-        let across = self.width.div_ceil(self.tile_width) as u32;
-        let down = self.rows.div_ceil(tiles.rows_per_block as u64) as u32;
-        LaunchShape { grid: [across, down, 1], ..LaunchShape::linear(1, GELU_THREADS) }
     }
 }

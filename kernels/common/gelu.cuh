@@ -1,5 +1,5 @@
 // The two forms of GELU and their derivatives, one element in float. Where the constants come from and how large the errors are:
-// NOTES.md.
+// kernels/gelu/NOTES.md.
 //
 //   Erf    gelu(x) = x * Phi(x), Phi the normal distribution function
 //   Tanh   gelu(x) = 0.5 * x * (1 + tanh(u)) = x * s, s = sigmoid(2u), u = sqrt(2/pi) * (x + 0.044715 x^3)
@@ -14,6 +14,12 @@
 #include "ptx/special.cuh"
 
 namespace warpsmith::gelu {
+
+/// A function and its derivative at one place.
+struct Both {
+    float value;
+    float derivative;
+};
 
 /// Whether results must be good to a float's last digits.
 template <typename T>
@@ -91,11 +97,14 @@ struct Erf {
 
     static __device__ __forceinline__ float value(float x) { return x * distribution(x, gaussian(x)); }
 
-    /// Phi(x) + x * phi(x), phi the normal density.
-    static __device__ __forceinline__ float derivative(float x) {
+    /// x * Phi(x), and Phi(x) + x * phi(x), phi the normal density.
+    static __device__ __forceinline__ Both both(float x) {
         const float g = gaussian(x);
-        return fmaf(x * DENSITY_AT_0, g, distribution(x, g));
+        const float d = distribution(x, g);
+        return {x * d, fmaf(x * DENSITY_AT_0, g, d)};
     }
+
+    static __device__ __forceinline__ float derivative(float x) { return both(x).derivative; }
 };
 
 template <typename T>
@@ -127,8 +136,8 @@ struct Tanh {
         }
     }
 
-    /// s + x * s * (1 - s) * (2u)'.
-    static __device__ __forceinline__ float derivative(float x) {
+    /// x * s, and s + x * s * (1 - s) * (2u)'.
+    static __device__ __forceinline__ Both both(float x) {
         // From |x| = 11.3 on, s is 0 or 1 in a float; held there, (2u)' cannot overflow and meet a zero.
         const float square = fminf(x * x, 128.0f);
         const float low = lower(x, square);
@@ -140,8 +149,10 @@ struct Tanh {
             product = square < 1.0f ? fmaf(-centred, centred, 0.25f) : product;
         }
         const float inner = fmaf(square, 3.0f * SLOPE * CUBIC, SLOPE);
-        return fmaf(x * product, inner, s);
+        return {x * s, fmaf(x * product, inner, s)};
     }
+
+    static __device__ __forceinline__ float derivative(float x) { return both(x).derivative; }
 };
 
 }  // namespace warpsmith::gelu
