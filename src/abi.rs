@@ -1698,7 +1698,7 @@ const _: () = {
 };
 /// Arguments of `rotary_fwd_T` and `rotary_fwd_T_general`.
 #[repr(C)]
-#[derive(Debug, Copy, Clone, PartialEq)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
 pub struct RotaryParams {
     /// Queries and keys.
     pub tensors: [RotaryTensor; 2usize],
@@ -1728,8 +1728,8 @@ pub struct RotaryParams {
     pub factor: f32,
     /// Zero.
     pub reserved: u32,
-    /// How far each pair turns from one position to the next, in 2^-64 of a full turn.
-    pub turns: [u64; 128usize],
+    /// How far each pair turns from one position to the next, in 2^-64 of a full turn; pair i at [i / 32][i % 32].
+    pub turns: [[u64; 32usize]; 4usize],
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -1753,16 +1753,6 @@ const _: () = {
     ["Offset of field: RotaryParams::reserved"][::core::mem::offset_of!(RotaryParams, reserved) - 212usize];
     ["Offset of field: RotaryParams::turns"][::core::mem::offset_of!(RotaryParams, turns) - 216usize];
 };
-impl Default for RotaryParams {
-    fn default() -> Self {
-        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
-        // SAFETY: every field is made of numbers, and all bits zero is the number zero.
-        unsafe {
-            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
-            s.assume_init()
-        }
-    }
-}
 const _: () = assert!(
     size_of::<ActivationFwdParams>()
         == size_of::<u64>()
@@ -2332,7 +2322,7 @@ const _: () = assert!(
             + size_of::<u32>()
             + size_of::<f32>()
             + size_of::<u32>()
-            + size_of::<[u64; 128usize]>(),
+            + size_of::<[[u64; 32usize]; 4usize]>(),
     "RotaryParams has padding"
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.

@@ -134,7 +134,7 @@ __device__ __forceinline__ void rotary_fwd(const RotaryParams& p) {
             for (int i = 0; i < PAIRS; ++i) {
                 const uint32_t in_halves = unit * PAIRS + i;
                 const uint32_t in_vectors = unit * (PAIRS / 2) + (2 * i < PAIRS ? i : i - PAIRS / 2 + p.pairs / 2);
-                const uint64_t turn = position * p.turns[PAIRS > 1 && p.interleaved ? in_vectors : in_halves];
+                const uint64_t turn = position * (&p.turns[0][0])[PAIRS > 1 && p.interleaved ? in_vectors : in_halves];
                 rotations[i].set(static_cast<uint32_t>((p.inverse ? 0 - turn : turn) >> 32), p.factor);
             }
             for_each_batch<T>(p, batch, token, offset, [&](auto exists, auto input, auto output) {

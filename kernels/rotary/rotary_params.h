@@ -58,8 +58,8 @@ typedef struct {
     float factor;
     /// Zero.
     uint32_t reserved;
-    /// How far each pair turns from one position to the next, in 2^-64 of a full turn.
-    uint64_t turns[ROTARY_PAIRS];
+    /// How far each pair turns from one position to the next, in 2^-64 of a full turn; pair i at [i / 32][i % 32].
+    uint64_t turns[ROTARY_PAIRS / 32][32];
 } RotaryParams;
 
 #ifdef __cplusplus

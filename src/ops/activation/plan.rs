@@ -211,7 +211,7 @@ impl Walk {
         let rows_per_block = tiling.short_blocks();
         let vectorised = tensors.iter().all(|Tensor { arg, rows: own }| {
             let stride = if folded { rows.stride } else { own.stride };
-            arg.tensor.address.is_multiple_of(16) && (rows.rows == 1 || stride as u64 % lanes == 0)
+            arg.tensor.address.is_multiple_of(16) && (rows.rows == 1 || (stride as u64).is_multiple_of(lanes))
         });
         Ok(Self { tiling, rows_per_block, vectorised, folded })
     }

@@ -137,9 +137,9 @@ impl Frequencies {
         &self.turns[..self.pairs]
     }
 
-    /// The same with zeros up to [`MAX_PAIRS`].
-    pub(crate) const fn all_turns(&self) -> &[u64; MAX_PAIRS] {
-        &self.turns
+    /// The same with zeros up to [`MAX_PAIRS`], as kernels take them.
+    pub(crate) fn by_thirty_two(&self) -> [[u64; 32]; MAX_PAIRS / 32] {
+        std::array::from_fn(|row| std::array::from_fn(|column| self.turns[32 * row + column]))
     }
 }
 

@@ -131,7 +131,7 @@ pub fn plan(desc: &RotateDesc<'_>, direction: Direction, caps: &Caps) -> Result<
         inverse: (direction == Direction::Backward).into(),
         factor: desc.frequencies.attention_factor(),
         reserved: 0,
-        turns: *desc.frequencies.all_turns(),
+        turns: desc.frequencies.by_thirty_two(),
     };
     Ok(RotatePlan(Launch { kernel, shape, params }))
 }
