@@ -214,10 +214,6 @@ fn one_product(form: &Form, places: (Option<Place>, Place), constants: &str) -> 
     )
 }
 
-fn setup(threads: u32) -> Setup {
-    Setup::block(threads)
-}
-
 /// Runs one product and compares it with the sum over the depth.
 #[track_caller]
 fn check(form: Form, places: (Option<Place>, Place)) {
@@ -229,7 +225,7 @@ fn check(form: Form, places: (Option<Place>, Place)) {
         constants += &orders(places.1);
     }
     let ptx = kernel("", form.registers(), &one_product(&form, places, &constants));
-    let output = launch(&ptx, &setup(128), &input(&form, &a, &b, places), 128 * form.registers())
+    let output = launch(&ptx, &Setup::block(128), &input(&form, &a, &b, places), 128 * form.registers())
         .unwrap_or_else(|error| panic!("{} {places:?}: {error}", form.modifiers()));
     assert_eq!(read(&form, &output), expected(&form, &a, &b), "{} {places:?}", form.modifiers());
 }
@@ -242,6 +238,7 @@ fn every_swizzle_and_order_of_16_bit_operands() {
             for across in [(false, false), (false, true), (true, false), (true, true)] {
                 let places = (Some(Place::packed(0, width, across.0, 64)), Place::packed(8192, width, across.1, n));
                 check(form, places);
+                check(form, (None, places.1));
             }
         }
     }
@@ -275,13 +272,6 @@ fn every_type() {
 }
 
 #[test]
-fn fragments_against_contiguous_columns() {
-    for width in WIDTHS {
-        check(Form { a: BF16, b: BF16, n: 192, to: "f32" }, (None, Place::packed(4096, width, true, 192)));
-    }
-}
-
-#[test]
 fn offsets_that_leave_gaps() {
     // Atoms further apart than they need to be, and the depth's second 64 bytes of a 128-byte pattern.
     let form = Form { a: BF16, b: BF16, n: 32, to: "f32" };
@@ -305,7 +295,7 @@ fn a_pattern_off_its_boundary_has_a_base_offset() {
         &format!("T0, {};\nwgmma.fence", place.descriptor() as i64),
         &format!("T0, {};\nwgmma.fence", descriptor as i64),
     );
-    let output = launch(&kernel("", 8, &body), &setup(128), &words, 128 * 8).unwrap();
+    let output = launch(&kernel("", 8, &body), &Setup::block(128), &words, 128 * 8).unwrap();
     assert_eq!(read(&form, &output), expected(&form, &a, &b));
 }
 
@@ -315,7 +305,7 @@ fn signs_and_scale_d() {
     let (a, b) = (numbers(1, 64 * 16), numbers(2, 16 * 16));
     let places = (Some(Place::packed(0, 128, false, 64)), Place::packed(8192, 128, false, 16));
     let words = input(&form, &a, &b, places);
-    let run = |body: &str| read(&form, &launch(&kernel("", 8, body), &setup(128), &words, 128 * 8).unwrap());
+    let run = |body: &str| read(&form, &launch(&kernel("", 8, body), &Setup::block(128), &words, 128 * 8).unwrap());
     let scaled = |factor: i32| expected(&form, &a, &b).into_iter().map(|x| factor * x).collect::<Vec<_>>();
     for (signs, factor) in [("1, -1", -1), ("-1, 1", -1), ("-1, -1", 1)] {
         assert_eq!(run(&one_product(&form, places, &format!(", {signs}, 0, 0"))), scaled(factor), "{signs}");
@@ -335,7 +325,7 @@ fn integers_wrap_or_saturate() {
     let words = input(&form, &a, &b, (None, place));
     let start = (0..8).map(|i| format!("mov.u32 d{i}, 2147483640;\n")).collect::<String>();
     let once = format!("{start}{}", one_product(&form, (None, place), ""));
-    let run = |body: &str| read(&form, &launch(&kernel("", 8, body), &setup(128), &words, 128 * 8).unwrap());
+    let run = |body: &str| read(&form, &launch(&kernel("", 8, body), &Setup::block(128), &words, 128 * 8).unwrap());
     assert_eq!(run(&once), vec![2_147_483_640i32.wrapping_add(9 * 32); 64 * 16]);
     assert_eq!(run(&once.replace(".s32.s8", ".satfinite.s32.s8")), vec![i32::MAX; 64 * 16]);
 }
@@ -370,7 +360,7 @@ fn groups_complete_in_order_under_every_schedule() {
         for (seed, schedule) in [Schedule::RoundRobin, Schedule::Random, Schedule::Greedy].into_iter().enumerate() {
             for approximation in [Approximation::Exact, Approximation::Perturbed] {
                 // Two warpgroups do the same.
-                let mut setup = setup(256);
+                let mut setup = Setup::block(256);
                 setup.config.asynchrony = asynchrony;
                 setup.config.schedule = schedule;
                 setup.config.approximation = approximation;
@@ -393,10 +383,6 @@ fn faults(head: &str, threads: u32, body: &str) -> Vec<Option<Faults>> {
     faults_under(head, threads, body, (Schedule::default(), 0))
 }
 
-fn under(body: &str, threads: u32, schedule: Schedule, seed: u64) -> Vec<Option<Faults>> {
-    faults_under("", threads, body, (schedule, seed))
-}
-
 fn faults_under(head: &str, threads: u32, body: &str, (schedule, seed): (Schedule, u64)) -> Vec<Option<Faults>> {
     let form = Form { a: BF16, b: BF16, n: 16, to: "f32" };
     let (a, b) = (numbers(1, 64 * 16), numbers(2, 16 * 16));
@@ -405,7 +391,7 @@ fn faults_under(head: &str, threads: u32, body: &str, (schedule, seed): (Schedul
     let [da, db] = [places.0.unwrap(), places.1].map(|place| place.descriptor() as i64);
     let ptx = kernel(head, 8, &format!("add.u64 T2, T0, {da};\nadd.u64 T3, T0, {db};\n{body}"));
     let run = |asynchrony| {
-        let mut setup = setup(threads);
+        let mut setup = Setup::block(threads);
         (setup.config.asynchrony, setup.config.schedule, setup.config.seed) = (asynchrony, schedule, seed);
         setup.config.instruction_limit = 1_000_000;
         match launch(&ptx, &setup, &words, threads as usize * 8) {
@@ -602,12 +588,12 @@ fn one_thread_gives_the_operands_of_its_warpgroup_back() {
     };
     for seed in 0..4 {
         for schedule in [Schedule::RoundRobin, Schedule::Random, Schedule::Greedy] {
-            for faults in under(&body(true), 160, schedule, seed) {
+            for faults in faults_under("", 160, &body(true), (schedule, seed)) {
                 assert!(faults.is_none(), "{schedule:?} {seed}: {}", faults.unwrap());
             }
         }
     }
-    for faults in under(&body(false), 160, Schedule::RoundRobin, 0) {
+    for faults in faults("", 160, &body(false)) {
         assert!(faults.is_some());
     }
 }
