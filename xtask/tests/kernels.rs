@@ -75,8 +75,7 @@ fn every_exported_kernel_has_its_rust_kernel_and_back() {
         for path in sources.into_iter().chain([workspace().join(format!("src/ops/{op}.rs"))]) {
             let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             let strings = text.split('"').skip(1).step_by(2);
-            let kernel =
-                |name: &&str| ["fwd_", "bwd_", "step_"].iter().any(|way| name.starts_with(&format!("{op}_{way}")));
+            let kernel = |name: &&str| name.starts_with(&format!("{op}_"));
             named.extend(strings.filter(kernel).map(str::to_owned));
         }
         assert!(!exported.is_empty(), "{op} exports nothing");
@@ -84,21 +83,20 @@ fn every_exported_kernel_has_its_rust_kernel_and_back() {
     }
 }
 
-/// `<op>_<fwd|bwd|step>_...`, a data type among the words, the file's name in front, and one argument.
+/// `<op>_...`, a data type among the words of all kernels of a file, or of none where they work on one type alone, and one argument.
 #[test]
-fn kernels_are_named_after_their_file_and_take_one_argument() {
-    for (image, text) in ops().iter().flat_map(|op| images(op)) {
-        let found = entries(&text);
-        assert!(!found.is_empty(), "{image} exports nothing");
-        for (name, parameters) in found {
-            let head = ["fwd", "bwd", "step"].into_iter().find_map(|way| {
-                let (op, _) = image.split_once(&format!("_{way}"))?;
-                Some(format!("{op}_{way}_"))
-            });
-            assert!(head.as_ref().is_some_and(|head| name.starts_with(head)), "{name} in {image}.cu");
-            let typed = |word| ["f32", "f16", "bf16", "f64"].contains(&word);
-            assert!(name.split('_').any(typed), "{name} names no data type");
-            assert_eq!(parameters, 1, "{name}");
+fn kernels_are_named_after_their_op_and_take_one_argument() {
+    for op in ops() {
+        for (image, text) in images(&op) {
+            let found = entries(&text);
+            assert!(!found.is_empty(), "{image} exports nothing");
+            let is_typed = |name: &str| name.split('_').any(|word| ["f32", "f16", "bf16", "f64"].contains(&word));
+            let typed = found.iter().filter(|(name, _)| is_typed(name)).count();
+            assert!(typed == 0 || typed == found.len(), "some kernels of {image} name no data type: {found:?}");
+            for (name, parameters) in found {
+                assert!(name.starts_with(&format!("{op}_")), "{name} in {image}.cu");
+                assert_eq!(parameters, 1, "{name}");
+            }
         }
     }
 }
