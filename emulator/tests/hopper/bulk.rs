@@ -181,7 +181,7 @@ fn copies_off_the_128_byte_lines_are_looked_at_too() {
         .replace("shl.b32 a, t, 2", "shl.b32 a, t, 1")
         .replace("st.shared.u32 [a], d", "cvt.u16.u32 h, d;\nst.shared.u16 [a], h");
     let store = STORE.replace("256", "128");
-    let expected: Vec<u32> = (0..32).map(|at| 2 * at + 7 | (2 * at + 8) << 16).chain([u32::MAX; 32]).collect();
+    let expected: Vec<u32> = (0..32).map(|at| (2 * at + 7) | ((2 * at + 8) << 16)).chain([u32::MAX; 32]).collect();
     of(&[&halves, FENCE, "bar.sync 0;\n", &store, WAIT].concat()).gives(&expected);
     let but_one = "setp.eq.u32 q, t, 37;\n@!q fence.proxy.async.shared::cta;\n";
     of(&[&halves, but_one, "bar.sync 0;\n", &store, WAIT].concat())
