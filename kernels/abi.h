@@ -9,3 +9,4 @@
 #include "layer_norm/layer_norm_params.h"
 #include "rms_norm/rms_norm_params.h"
 #include "rotary/rotary_params.h"
+#include "softmax/softmax_params.h"

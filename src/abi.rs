@@ -1753,6 +1753,127 @@ const _: () = {
     ["Offset of field: RotaryParams::reserved"][::core::mem::offset_of!(RotaryParams, reserved) - 212usize];
     ["Offset of field: RotaryParams::turns"][::core::mem::offset_of!(RotaryParams, turns) - 216usize];
 };
+/// 16-byte vectors of a row that a thread loads at once, and holds in registers when they are the last ones.
+pub const SOFTMAX_VECTORS: u32 = 4;
+/// Most threads of a block.
+pub const SOFTMAX_THREADS: u32 = 448;
+/// Arguments of `softmax_fwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct SoftmaxFwdParams {
+    /// [rows, width] T, read.
+    pub input: u64,
+    /// [rows, width] u8, or T where `mask_adds`, read, optional: rows as `mask_strides` has them.
+    pub mask: u64,
+    /// [rows, width] T, written; may be `input` itself.
+    pub output: u64,
+    /// Row stride of `input`.
+    pub input_stride: i64,
+    /// Row stride of `output`.
+    pub output_stride: i64,
+    /// Strides of `mask` along the leading dimensions, the last one of them last; 0 where it repeats.
+    pub mask_strides: [i64; 4usize],
+    /// Rows.
+    pub rows: i64,
+    /// Column j of row i of a matrix counts where j <= i + diagonal (`causal` alone).
+    pub diagonal: i64,
+    /// Elements of the last three leading dimensions; the last one is the rows of a matrix.
+    pub extents: [u32; 3usize],
+    /// Elements of a row.
+    pub width: u32,
+    /// Threads that share a row: a power of two up to 32, or all threads of the block.
+    pub threads_per_row: u32,
+    /// Times that each thread loads VECTORS vectors of a row; the last ones stay in registers.
+    pub batches: u32,
+    /// Vectors of a row after those that each thread keeps in dynamic shared memory.
+    pub shared_vectors: u32,
+    /// Whether `mask` is added; otherwise an element counts where it is not zero.
+    pub mask_adds: u32,
+    /// Whether there is a diagonal.
+    pub causal: u32,
+    /// What `input` is multiplied by.
+    pub scale: f32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of SoftmaxFwdParams"][::core::mem::size_of::<SoftmaxFwdParams>() - 128usize];
+    ["Alignment of SoftmaxFwdParams"][::core::mem::align_of::<SoftmaxFwdParams>() - 8usize];
+    ["Offset of field: SoftmaxFwdParams::input"][::core::mem::offset_of!(SoftmaxFwdParams, input) - 0usize];
+    ["Offset of field: SoftmaxFwdParams::mask"][::core::mem::offset_of!(SoftmaxFwdParams, mask) - 8usize];
+    ["Offset of field: SoftmaxFwdParams::output"][::core::mem::offset_of!(SoftmaxFwdParams, output) - 16usize];
+    ["Offset of field: SoftmaxFwdParams::input_stride"]
+        [::core::mem::offset_of!(SoftmaxFwdParams, input_stride) - 24usize];
+    ["Offset of field: SoftmaxFwdParams::output_stride"]
+        [::core::mem::offset_of!(SoftmaxFwdParams, output_stride) - 32usize];
+    ["Offset of field: SoftmaxFwdParams::mask_strides"]
+        [::core::mem::offset_of!(SoftmaxFwdParams, mask_strides) - 40usize];
+    ["Offset of field: SoftmaxFwdParams::rows"][::core::mem::offset_of!(SoftmaxFwdParams, rows) - 72usize];
+    ["Offset of field: SoftmaxFwdParams::diagonal"][::core::mem::offset_of!(SoftmaxFwdParams, diagonal) - 80usize];
+    ["Offset of field: SoftmaxFwdParams::extents"][::core::mem::offset_of!(SoftmaxFwdParams, extents) - 88usize];
+    ["Offset of field: SoftmaxFwdParams::width"][::core::mem::offset_of!(SoftmaxFwdParams, width) - 100usize];
+    ["Offset of field: SoftmaxFwdParams::threads_per_row"]
+        [::core::mem::offset_of!(SoftmaxFwdParams, threads_per_row) - 104usize];
+    ["Offset of field: SoftmaxFwdParams::batches"][::core::mem::offset_of!(SoftmaxFwdParams, batches) - 108usize];
+    ["Offset of field: SoftmaxFwdParams::shared_vectors"]
+        [::core::mem::offset_of!(SoftmaxFwdParams, shared_vectors) - 112usize];
+    ["Offset of field: SoftmaxFwdParams::mask_adds"][::core::mem::offset_of!(SoftmaxFwdParams, mask_adds) - 116usize];
+    ["Offset of field: SoftmaxFwdParams::causal"][::core::mem::offset_of!(SoftmaxFwdParams, causal) - 120usize];
+    ["Offset of field: SoftmaxFwdParams::scale"][::core::mem::offset_of!(SoftmaxFwdParams, scale) - 124usize];
+};
+/// Arguments of `softmax_bwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct SoftmaxBwdParams {
+    /// [rows, width] T, read: the forward's output.
+    pub output: u64,
+    /// [rows, width] T, read.
+    pub grad_output: u64,
+    /// [rows, width] T, written; may be `grad_output` itself.
+    pub grad_input: u64,
+    /// Row stride of `output`.
+    pub output_stride: i64,
+    /// Row stride of `grad_output`.
+    pub grad_output_stride: i64,
+    /// Row stride of `grad_input`.
+    pub grad_input_stride: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// Threads that share a row: a power of two up to 32, or all threads of the block.
+    pub threads_per_row: u32,
+    /// Times that each thread loads VECTORS vectors of both rows; the last ones stay in registers.
+    pub batches: u32,
+    /// Vectors of each row after those that each thread keeps in dynamic shared memory.
+    pub shared_vectors: u32,
+    /// What the forward multiplied its input by.
+    pub scale: f32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of SoftmaxBwdParams"][::core::mem::size_of::<SoftmaxBwdParams>() - 80usize];
+    ["Alignment of SoftmaxBwdParams"][::core::mem::align_of::<SoftmaxBwdParams>() - 8usize];
+    ["Offset of field: SoftmaxBwdParams::output"][::core::mem::offset_of!(SoftmaxBwdParams, output) - 0usize];
+    ["Offset of field: SoftmaxBwdParams::grad_output"][::core::mem::offset_of!(SoftmaxBwdParams, grad_output) - 8usize];
+    ["Offset of field: SoftmaxBwdParams::grad_input"][::core::mem::offset_of!(SoftmaxBwdParams, grad_input) - 16usize];
+    ["Offset of field: SoftmaxBwdParams::output_stride"]
+        [::core::mem::offset_of!(SoftmaxBwdParams, output_stride) - 24usize];
+    ["Offset of field: SoftmaxBwdParams::grad_output_stride"]
+        [::core::mem::offset_of!(SoftmaxBwdParams, grad_output_stride) - 32usize];
+    ["Offset of field: SoftmaxBwdParams::grad_input_stride"]
+        [::core::mem::offset_of!(SoftmaxBwdParams, grad_input_stride) - 40usize];
+    ["Offset of field: SoftmaxBwdParams::rows"][::core::mem::offset_of!(SoftmaxBwdParams, rows) - 48usize];
+    ["Offset of field: SoftmaxBwdParams::width"][::core::mem::offset_of!(SoftmaxBwdParams, width) - 56usize];
+    ["Offset of field: SoftmaxBwdParams::threads_per_row"]
+        [::core::mem::offset_of!(SoftmaxBwdParams, threads_per_row) - 60usize];
+    ["Offset of field: SoftmaxBwdParams::batches"][::core::mem::offset_of!(SoftmaxBwdParams, batches) - 64usize];
+    ["Offset of field: SoftmaxBwdParams::shared_vectors"]
+        [::core::mem::offset_of!(SoftmaxBwdParams, shared_vectors) - 68usize];
+    ["Offset of field: SoftmaxBwdParams::scale"][::core::mem::offset_of!(SoftmaxBwdParams, scale) - 72usize];
+    ["Offset of field: SoftmaxBwdParams::reserved"][::core::mem::offset_of!(SoftmaxBwdParams, reserved) - 76usize];
+};
 const _: () = assert!(
     size_of::<ActivationFwdParams>()
         == size_of::<u64>()
@@ -2327,3 +2448,46 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for RotaryParams {}
+
+const _: () = assert!(
+    size_of::<SoftmaxFwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<[i64; 4usize]>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<[u32; 3usize]>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>(),
+    "SoftmaxFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for SoftmaxFwdParams {}
+
+const _: () = assert!(
+    size_of::<SoftmaxBwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>()
+            + size_of::<u32>(),
+    "SoftmaxBwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for SoftmaxBwdParams {}

@@ -38,6 +38,7 @@
 //! | [`ops::layer_norm`] | saves mean and rstd, residual added in the same pass | gradients of input, weight and bias | f32, f16, bf16 |
 //! | [`ops::rms_norm`] | saves rstd, residual added in the same pass; rounds as PyTorch, Llama or Gemma do | gradients of input and weight | f32, f16, bf16 |
 //! | [`ops::rotary`] | queries and keys in one launch, in place or not, any positions, NTK, YaRN and Llama 3 scaling | the rotation back | f32, f16, bf16 |
+//! | [`ops::softmax`] | scale, masks of bytes or numbers, diagonal; in place | gradient of the input, in place | f32, f16, bf16 |
 //!
 //! # Where what is
 //! - [`device`]: [`CudaDevice`] and [`EmulatedDevice`] behind one trait, and what every launch promises (nothing allocated,

@@ -18,6 +18,7 @@ use warpsmith::ops::embedding;
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::rms_norm::{self, Casting};
 use warpsmith::ops::rotary::{self, Frequencies, Pairing, Scaling};
+use warpsmith::ops::softmax;
 use warpsmith::ops::{attention, layer_norm};
 use warpsmith::{Buffer, CudaDevice, DType, Device, EmulatedDevice, Error, Shape, Strides, TensorDesc, raw};
 
@@ -425,6 +426,29 @@ fn an_embedding_plan_allocates_nothing() {
         let (count, plan) = allocations(|| embedding::plan_backward(&backward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
         let (count, plan) = allocations(|| embedding::plan_backward_positions(&positions, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+    }
+}
+
+#[test]
+fn a_softmax_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    for (pitch, output) in [(100, 1), (128, 2)] {
+        let forward = softmax::ForwardDesc {
+            input: matrix(1, pitch),
+            mask: Some(softmax::MaskDesc::Keep(TensorDesc::contiguous(3 << 20, [1, 100], DType::U8))),
+            output: matrix(output, pitch),
+            options: softmax::Options { scale: 0.5, causal: Some(0) },
+        };
+        let backward = softmax::BackwardDesc {
+            output: matrix(3, pitch),
+            grad_output: matrix(1, pitch),
+            grad_input: matrix(output, pitch),
+            scale: 0.5,
+        };
+        let (count, plan) = allocations(|| softmax::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+        let (count, plan) = allocations(|| softmax::plan_backward(&backward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
     }
 }

@@ -74,32 +74,47 @@ struct Division {
     uint32_t shared;
 };
 
-/// A thread's part of a row. Passes go `load`, `first_pass`, `second_pass`; each calls step(vector, raw) for the thread's vectors, in
-/// the same order whatever the schedule.
-template <typename T, int VECTORS>
+/// A thread's part of a row of each of ARRAYS arrays. Passes go `load`, `first_pass`, `second_pass`; each calls step(vector, raw), where
+/// raw[a] is array a's vector, for the thread's vectors in the same order whatever the schedule. Array 0 is the one that is cut; another
+/// one that lies otherwise modulo 16 is read by elements.
+template <typename T, int VECTORS, int ARRAYS = 1>
 struct Resident {
     const Pieces<T>& pieces;
     const Team& team;
     const Division& division;
-    uint4 registers[VECTORS];
-    uint4* shared;  // a column of [division.shared][blockDim.x] that no other thread touches
-    float edge;     // undefined where the thread has none
+    uint64_t rows[ARRAYS];
+    uint4 registers[VECTORS][ARRAYS];
+    uint4* shared;        // a column of [division.shared][ARRAYS][blockDim.x] that no other thread touches
+    float edge[ARRAYS];   // undefined where the thread has none
     bool has_edge;
 
     __device__ __forceinline__ Resident(const Pieces<T>& pieces, const Team& team, const Division& division, uint4* array)
-        : pieces(pieces), team(team), division(division), shared(array + threadIdx.x) {}
+        : pieces(pieces), team(team), division(division), shared(array + threadIdx.x) {
+        rows[0] = pieces.row;
+    }
 
-    /// Asks for what goes to shared memory, and loads the element outside of the vectors.
+    /// Asks for what goes to shared memory, and loads the elements outside of the vectors.
     __device__ __forceinline__ void load() {
         uint32_t v = team.member + division.batches * VECTORS * team.threads;
         for (uint32_t i = 0; i < division.shared && v < pieces.vectors; ++i, v += team.threads) {
-            ptx::cp_async_16(ptx::shared_address(shared + i * blockDim.x), pieces.address(pieces.row, v));
+#pragma unroll
+            for (int a = 0; a < ARRAYS; ++a) {
+                uint4* const slot = shared + (i * ARRAYS + a) * blockDim.x;
+                if (a == 0 || pieces.agrees(rows[a])) {
+                    ptx::cp_async_16(ptx::shared_address(slot), pieces.address(rows[a], v));
+                } else {
+                    *slot = load_vector(a, v);
+                }
+            }
         }
         ptx::cp_async_commit();
         const uint32_t column = pieces.edge(team.member);
         has_edge = column < pieces.width;
         if (has_edge) {
-            edge = load_mutable<T>(pieces.row + column * uint64_t{sizeof(T)});
+#pragma unroll
+            for (int a = 0; a < ARRAYS; ++a) {
+                edge[a] = load_mutable<T>(rows[a] + column * uint64_t{sizeof(T)});
+            }
         }
     }
 
@@ -127,12 +142,28 @@ struct Resident {
     }
 
   private:
+    __device__ __forceinline__ uint4 load_vector(int a, uint32_t vector) const {
+        const uint64_t address = pieces.address(rows[a], vector);
+        if (a == 0 || pieces.agrees(rows[a])) {
+            return ptx::load_16_mutable(address);
+        }
+        float values[LANES<T>];
+#pragma unroll
+        for (int e = 0; e < LANES<T>; ++e) {
+            values[e] = load_mutable<T>(address + e * sizeof(T));
+        }
+        return pack<T>(values);
+    }
+
     __device__ __forceinline__ void load_batch(uint32_t batch) {
         const uint32_t v = team.member + batch * VECTORS * team.threads;
 #pragma unroll
         for (int j = 0; j < VECTORS; ++j) {
             if (v + j * team.threads < pieces.vectors) {
-                registers[j] = ptx::load_16_mutable(pieces.address(pieces.row, v + j * team.threads));
+#pragma unroll
+                for (int a = 0; a < ARRAYS; ++a) {
+                    registers[j][a] = load_vector(a, v + j * team.threads);
+                }
             }
         }
     }
@@ -153,7 +184,12 @@ struct Resident {
         uint32_t v = team.member + division.batches * VECTORS * team.threads;
 #pragma unroll 1
         for (uint32_t i = 0; i < division.shared && v < pieces.vectors; ++i, v += team.threads) {
-            step(v, shared[i * blockDim.x]);
+            uint4 raw[ARRAYS];
+#pragma unroll
+            for (int a = 0; a < ARRAYS; ++a) {
+                raw[a] = shared[(i * ARRAYS + a) * blockDim.x];
+            }
+            step(v, raw);
         }
     }
 };

@@ -210,9 +210,9 @@ __device__ __forceinline__ void take_row(const CrossEntropyFwdParams& p, const P
 
     // The row's maximum, and the sum of exponentials below it.
     Online online;
-    row.first_pass([&](uint32_t vector, uint4 raw) {
+    row.first_pass([&](uint32_t vector, const uint4(&raw)[1]) {
         float l[LANES<T>];
-        unpack<T>(raw, l);
+        unpack<T>(raw[0], l);
 #pragma unroll
         for (int e = 0; e < LANES<T>; ++e) {
             l[e] = Capped::of<EXTRAS>(p, l[e]).l;
@@ -220,7 +220,7 @@ __device__ __forceinline__ void take_row(const CrossEntropyFwdParams& p, const P
         online.take(l, pieces.column(vector), hot);
     });
     if (row.has_edge) {
-        float l[1] = {Capped::of<EXTRAS>(p, row.edge).l};
+        float l[1] = {Capped::of<EXTRAS>(p, row.edge[0]).l};
         online.take(l, edge, hot);
     }
     const float max = team_max(team, online.max, sums.max);
@@ -269,14 +269,14 @@ __device__ __forceinline__ void take_row(const CrossEntropyFwdParams& p, const P
     }
     if (p.grad_logits != 0 || EXTRAS) {
         const bool aligned = pieces.agrees(grad_logits);
-        row.second_pass([&](uint32_t vector, uint4 raw) {
-            const uint4 packed = gradient.of<T, EXTRAS>(p, raw, pieces.column(vector), hot);
+        row.second_pass([&](uint32_t vector, const uint4(&raw)[1]) {
+            const uint4 packed = gradient.of<T, EXTRAS>(p, raw[0], pieces.column(vector), hot);
             if (p.grad_logits != 0) {
                 store_pieces<T>(pieces.address(grad_logits, vector), aligned, packed);
             }
         });
         if (row.has_edge) {
-            float g[1] = {row.edge};
+            float g[1] = {row.edge[0]};
             gradient.of<EXTRAS>(p, g, edge, hot);
             if (p.grad_logits != 0) {
                 store_element<T>(grad_logits + edge * uint64_t{sizeof(T)}, g[0]);

@@ -48,6 +48,13 @@ __device__ __forceinline__ uint16_t load_2(uint64_t address) {
     return d;
 }
 
+/// ld.global.nc, 1 byte. PTX ISA "ld.global.nc"; sm_32.
+__device__ __forceinline__ uint32_t load_1(uint64_t address) {
+    uint32_t d;
+    asm volatile("ld.global.nc.u8 %0, [%1];" : "=r"(d) : "l"(address));
+    return d;
+}
+
 /// ld.global, 16 bytes: data that this thread itself may overwrite later.
 /// PTX ISA "Data Movement and Conversion Instructions: ld"; every sm. `address` is a multiple of 16.
 __device__ __forceinline__ uint4 load_16_mutable(uint64_t address) {

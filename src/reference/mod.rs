@@ -14,6 +14,7 @@ pub mod grad_clip;
 pub mod layer_norm;
 pub mod rms_norm;
 pub mod rotary;
+pub mod softmax;
 
 use crate::element::Float;
 

@@ -18,6 +18,7 @@ mod grad_clip;
 mod layer_norm;
 mod rms_norm;
 mod rotary;
+mod softmax;
 
 use common::data::Rng;
 use common::guard::{Guarded, Place};

@@ -4,6 +4,7 @@ mod attention;
 mod embedding;
 mod losses;
 mod optimizers;
+mod softmax;
 
 use half::bf16;
 use warpsmith::ops::{activation, gelu, layer_norm, rms_norm, rotary};
@@ -40,6 +41,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend(embedding::all(device)?);
     launchers.extend([optimizers::grad_clip_norm(device)?, optimizers::grad_clip_value(device)?]);
     launchers.extend([swiglu(device)?, swiglu_backward(device)?, activation_in_place(device)?]);
+    launchers.extend(softmax::all(device)?);
     Ok(launchers)
 }
 

@@ -44,6 +44,9 @@ mod rms_norm;
 #[path = "../rotary/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod rotary;
+#[path = "../softmax/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod softmax;
 
 mod problems;
 

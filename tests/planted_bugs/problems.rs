@@ -5,6 +5,7 @@ mod attention;
 mod embedding;
 mod losses;
 mod optimizers;
+mod softmax;
 
 use half::{bf16, f16};
 use warpsmith::EmulatedDevice;
@@ -51,6 +52,7 @@ pub fn all() -> Vec<Problem> {
     activation::<f32>(&mut all);
     activation::<f16>(&mut all);
     activation::<bf16>(&mut all);
+    softmax::add(&mut all);
     all
 }
 

@@ -10,17 +10,11 @@ use crate::check::{Arg, Rows, disjoint};
 use crate::device::{Caps, Launch, LaunchShape, Queue};
 use crate::element::DType;
 use crate::error::{Error, Result};
+use crate::ops::resident::{Bounds, Resident};
 use crate::view::{Shape, TensorDesc};
 
-/// Bytes of the widest access.
-const VECTOR: u32 = 16;
-const WARP: u32 = 32;
-/// Threads of a block whose teams are a warp or less.
-const SMALL_TEAM_BLOCK: u32 = 256;
-/// Bytes of the smallest contiguous piece that is worth a row of its own threads: a cache line.
-const LINE: u32 = 128;
-/// What a block has in shared memory besides the row, for sums over its warps, rounded up.
-const STATIC_SHARED: u32 = 1024;
+/// What the kernel keeps on chip.
+const BOUNDS: Bounds = Bounds { vectors: CROSS_ENTROPY_VECTORS, threads: CROSS_ENTROPY_THREADS, arrays: 1 };
 /// Bytes of the totals at the start of the workspace.
 const TOTALS_BYTES: u64 = 16;
 const MAX_ROWS: u64 = i32::MAX as u64;
@@ -124,7 +118,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
 
     let totals = address(workspace);
     let losses = if needs_losses { totals + TOTALS_BYTES } else { address(loss) };
-    let teams = Teams::of_row(width, dtype, caps);
+    let teams = Resident::of(width, dtype, &BOUNDS, caps);
     let rows = logits_rows.rows;
     let target_bytes = target_type.size() as u32;
     let params = CrossEntropyFwdParams {
@@ -260,38 +254,4 @@ fn apart<const N: usize, const M: usize>(outputs: [Option<Arg<'_>>; N], inputs: 
     let outputs = present.map(|output| output.unwrap_or(first));
     let Some(any) = inputs.iter().flatten().next().copied() else { return Ok(()) };
     disjoint(&outputs[..count], &inputs.map(|input| input.unwrap_or(any)))
-}
-
-/// How the threads of a block are dealt out to rows, and a row to a team's threads.
-struct Teams {
-    threads: u32,
-    block: u32,
-    batches: u32,
-    shared_vectors: u32,
-}
-
-impl Teams {
-    /// Up to a warp for a row, with several rows in a block, or a block for a row: as few threads as hold the row in their registers, but
-    /// not so few that they read less than a cache line at once.
-    fn of_row(width: u32, dtype: DType, caps: &Caps) -> Self {
-        let lanes = VECTOR / dtype.size() as u32;
-        let vectors = width.div_ceil(lanes);
-        let small = vectors.div_ceil(CROSS_ENTROPY_VECTORS).max(vectors.min(LINE / VECTOR));
-        // One thread for each element outside of whole vectors.
-        let small = small.max(2 * (lanes - 1)).next_power_of_two();
-        if small <= WARP {
-            return Self { threads: small, block: SMALL_TEAM_BLOCK, batches: 1, shared_vectors: 0 };
-        }
-        let threads = vectors.div_ceil(CROSS_ENTROPY_VECTORS).next_multiple_of(WARP).min(CROSS_ENTROPY_THREADS);
-        let each = vectors.div_ceil(threads);
-        let room = caps.shared_memory_per_block.saturating_sub(STATIC_SHARED) / (threads * VECTOR);
-        let shared_vectors = each.saturating_sub(CROSS_ENTROPY_VECTORS).min(room);
-        let batches = (each - shared_vectors).div_ceil(CROSS_ENTROPY_VECTORS);
-        Self { threads, block: threads, batches, shared_vectors }
-    }
-
-    fn shape(&self, rows: u64) -> LaunchShape {
-        let blocks = rows.div_ceil((self.block / self.threads).into());
-        LaunchShape::linear(blocks as u32, self.block).with_dynamic_shared(self.shared_vectors * self.block * VECTOR)
-    }
 }
