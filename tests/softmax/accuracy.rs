@@ -40,7 +40,7 @@ impl Case for Long {
     fn run<D: Device, T: Real>(&self, device: &D, name: &str) {
         let lanes = 16 / size_of::<T>();
         Problem { in_place: true, ..Problem::<T>::new(1, 1, 8192 * lanes) }.check(device, name);
-        Problem { shifts: [1, 0], ..Problem::<T>::new(1, 1, 4000 * lanes + 3) }.kept([1, 1]).check(device, name);
+        Problem { shifts: [1, 0, 2], ..Problem::<T>::new(1, 1, 4000 * lanes + 3) }.kept([1, 1]).check(device, name);
     }
 }
 
@@ -54,7 +54,7 @@ struct Layouts;
 
 impl Case for Layouts {
     fn run<D: Device, T: Real>(&self, device: &D, name: &str) {
-        for shifts in [[1, 1], [1, 2], [3, 0], [0, 5]] {
+        for shifts in [[1, 1, 1], [1, 2, 2], [3, 0, 1], [0, 5, 0], [2, 2, 7]] {
             Problem { shifts, ..Problem::<T>::new(2, 3, 333) }.check(device, name);
             Problem { shifts, ..Problem::<T>::new(2, 3, 336) }.added([2, 3]).check(device, name);
         }

@@ -32,8 +32,9 @@ pub struct Problem<T> {
     pub mask: Option<Mask<T>>,
     pub options: Options,
     pub in_place: bool,
-    /// Elements by which the tensors that are read and written are off a 256-byte boundary.
-    pub shifts: [usize; 2],
+    /// Elements by which tensors are off a 256-byte boundary: what is read, what is written, and what the backward pass has of the
+    /// forward.
+    pub shifts: [usize; 3],
 }
 
 /// Elements from which on a row is judged alone.
@@ -52,7 +53,7 @@ impl<T: Real> Problem<T> {
             mask: None,
             options: Options::default(),
             in_place: false,
-            shifts: [0, 0],
+            shifts: [0, 0, 0],
         }
     }
 
@@ -122,7 +123,7 @@ impl<T: Real> Problem<T> {
 
     /// Runs the backward pass between guards, for this output.
     pub fn backward<D: Device>(&self, device: &D, output: &[T]) -> Vec<T> {
-        let output = Guarded::<D, T>::input(device, self.place(1), output);
+        let output = Guarded::<D, T>::input(device, self.place(2), output);
         self.pass(device, &self.grad_output, |io| {
             let tensors = Backward { output: output.view_as(self.shape()), io };
             softmax::backward(device, tensors, self.options.scale).expect("softmax::backward");

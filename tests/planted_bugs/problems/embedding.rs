@@ -25,8 +25,30 @@ fn of_type<T: embedding::Real>(all: &mut Vec<Problem>) {
         add(embedding::Problem { options, ..problem.clone().with_all() });
         add(embedding::Problem { gap: 3, shift: 1, ..problem.with_all() });
     }
-    // A table row that is split, and one that fills more than a window.
-    let mut long = embedding::Problem::new(1, 70_000, 3, 3, 7);
-    long.token.ids.iter_mut().enumerate().for_each(|(row, id)| *id = if row % 9 == 0 { 2 } else { 0 });
-    add(long);
+    // More sequences than are added up at once, tables longer and shorter than the ids, ids that are no row.
+    for (batch, length, vocabulary, width) in
+        [(41, 3, 200, 2 * lanes), (6, 9, 4, 33 * lanes + 5), (9, 2, 30, 70 * lanes)]
+    {
+        let mut problem = embedding::Problem::new(batch, length, vocabulary, width, 3);
+        add(problem.clone().counted(0));
+        let beyond = [-1, vocabulary as i64, vocabulary as i64 + 1];
+        problem.token.ids.iter_mut().step_by(4).zip(beyond.into_iter().cycle()).for_each(|(id, beyond)| *id = beyond);
+        add(problem.clone());
+        let mut given = problem.with_all();
+        given.options = Options { padding_index: Some(0), accumulate: true };
+        let segment = given.segment.as_mut().expect("segments");
+        segment.ids.iter_mut().step_by(5).for_each(|id| *id = 2);
+        add(given);
+    }
+    // Table rows that many rows name, and some that are split: by vectors and by elements, with and without what was there.
+    for (width, accumulate) in [(3, false), (lanes, true), (lanes, false), (2 * lanes + 1, true)] {
+        let mut long = embedding::Problem::new(1, 17_000, 3, width, 7);
+        long.token.ids.iter_mut().enumerate().for_each(|(row, id)| *id = if row % 9 == 0 { 2 } else { 0 });
+        long.options.accumulate = accumulate;
+        add(long);
+    }
+    // More rows than a window holds.
+    let mut window = embedding::Problem::new(1, 70_000, 3, 3, 7);
+    window.token.ids.iter_mut().enumerate().for_each(|(row, id)| *id = if row % 9 == 0 { 2 } else { 0 });
+    add(window);
 }
