@@ -75,7 +75,7 @@ fn backward_moves_what_it_has_to() {
 /// of them.
 #[test]
 fn backward_instructions_for_each_unit_of_tensor_work() {
-    for ((model, head_dim, step, _), limit) in FORMS.into_iter().zip([0.93, 0.8, 0.94]) {
+    for ((model, head_dim, step, _), limit) in FORMS.into_iter().zip([0.93, 0.75, 0.94]) {
         let [fewer, more] = [4, 8].map(|steps| count::<f16>(model, sizes(steps * step, 3 * KEYS, head_dim)));
         let flops = more.tensor_flops - fewer.tensor_flops;
         assert_eq!(flops as usize, 4 * 2 * 5 * step * 3 * KEYS * head_dim, "five products for each step");
