@@ -102,8 +102,10 @@ impl BackwardPlan {
 /// Checks a forward pass and decides how it runs.
 ///
 /// # Errors
-/// [`Error::Shape`], [`Error::Stride`], [`Error::DType`], [`Error::Null`], [`Error::Misaligned`], [`Error::Aliasing`] and
-/// [`Error::IndexRange`] name the argument; [`Error::Unsupported`] the element type or the epsilon.
+/// [`Error::Shape`](crate::Error::Shape), [`Error::Stride`](crate::Error::Stride), [`Error::DType`](crate::Error::DType),
+/// [`Error::Null`](crate::Error::Null), [`Error::Misaligned`](crate::Error::Misaligned),
+/// [`Error::Aliasing`](crate::Error::Aliasing) and [`Error::IndexRange`](crate::Error::IndexRange) name the argument;
+/// [`Error::Unsupported`](crate::Error::Unsupported) the element type or the epsilon.
 pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let check = Checks::of(FORWARD, &desc.input)?;
     let kernels = Forward::of(check.dtype).ok_or_else(|| check.unsupported())?;
@@ -174,7 +176,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
 /// Checks a backward pass and decides how it runs.
 ///
 /// # Errors
-/// Those of [`plan_forward`], and [`Error::WorkspaceTooSmall`].
+/// Those of [`plan_forward`], and [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall).
 pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
     let check = Checks::of(BACKWARD, &desc.input)?;
     let kernels = Backward::of(check.dtype).ok_or_else(|| check.unsupported())?;
