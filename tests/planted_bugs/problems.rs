@@ -101,7 +101,7 @@ fn layer_norm<T: layer_norm::Real>(all: &mut Vec<Problem>) {
     let mut add = |problem: layer_norm::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
     // Whole vectors: rows of part of a warp, a warp, several warps, a block.
     for (rows, vectors) in
-        [(33, 1), (17, 3), (129, 32), (7, 40), (9, 128), (5, 200), (3, 512), (3, 1000), (2, 1024), (2, 3000)]
+        [(33, 1), (17, 3), (129, 32), (7, 40), (5, 100), (9, 128), (5, 200), (3, 512), (3, 1000), (2, 1024), (2, 3000)]
     {
         add(layer_norm::Problem::new(rows, vectors * lanes, vectors as u64).with_residual());
     }
@@ -128,7 +128,16 @@ fn layer_norm<T: layer_norm::Real>(all: &mut Vec<Problem>) {
     apart.places.other = Place::matrix(1, 3000 * lanes - 1).shifted(1);
     apart.places.sum = Place::matrix(1, 3000 * lanes - 1).shifted(2);
     add(apart);
-    add(layer_norm::Problem::new(1, 65_533, 7).with_residual().placed(Place::matrix(1, 65_533).shifted(1)));
+    for width in [3000 * lanes - 1, 65_533] {
+        // All tensors off the boundary alike, and each in its own way.
+        let [input, other, sum] = [1, 2, 3].map(|shift| Place::matrix(1, width).shifted(shift));
+        let mut alike = layer_norm::Problem::new(1, width, 7).with_residual().placed(input);
+        alike.places.vector_shift = 1;
+        let mut apart = layer_norm::Problem::new(1, width, 8).with_residual();
+        apart.places = layer_norm::Places { input, other, sum, ..apart.places };
+        add(alike);
+        add(apart);
+    }
     // The same with only one tensor off the boundary: sums of columns go by vectors, rows do not.
     let mut apart = layer_norm::Problem::new(400, 130 * lanes, 3);
     apart.places.output = Place::matrix(400, 130 * lanes).shifted(1);
@@ -140,7 +149,7 @@ fn rms_norm<T: rms_norm::Real>(all: &mut Vec<Problem>) {
     let mut add = |problem: rms_norm::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
     // Whole vectors: rows of part of a warp, a warp, several warps, a block, and the larger block of the backward pass.
     for (rows, vectors) in
-        [(33, 1), (17, 3), (129, 32), (7, 40), (9, 128), (5, 200), (3, 512), (2, 1024), (2, 1500), (2, 3000)]
+        [(33, 1), (17, 3), (129, 32), (7, 40), (5, 100), (9, 128), (5, 200), (3, 512), (2, 1024), (2, 1500), (2, 3000)]
     {
         add(rms_norm::Problem::new(rows, vectors * lanes, vectors as u64).with_residual());
     }
@@ -163,7 +172,16 @@ fn rms_norm<T: rms_norm::Real>(all: &mut Vec<Problem>) {
     let apart = rms_norm::Problem::new(1, 3000 * lanes - 1, 6).with_residual();
     let [other, sum] = [1, 2].map(|shift| Place::matrix(1, 3000 * lanes - 1).shifted(shift));
     add(rms_norm::Problem { places: rms_norm::Places { other, sum, ..apart.places }, ..apart });
-    add(rms_norm::Problem::new(1, 65_533, 7).with_residual().placed(Place::matrix(1, 65_533).shifted(1)));
+    for width in [3000 * lanes - 1, 65_533] {
+        // All tensors off the boundary alike, and each in its own way.
+        let [input, other, sum] = [1, 2, 3].map(|shift| Place::matrix(1, width).shifted(shift));
+        let mut alike = rms_norm::Problem::new(1, width, 7).with_residual().placed(input);
+        alike.places.vector_shift = 1;
+        let mut apart = rms_norm::Problem::new(1, width, 8).with_residual();
+        apart.places = rms_norm::Places { input, other, sum, ..apart.places };
+        add(alike);
+        add(apart);
+    }
     let apart = rms_norm::Problem::new(400, 130 * lanes, 3);
     let output = Place::matrix(400, 130 * lanes).shifted(1);
     add(rms_norm::Problem { places: rms_norm::Places { output, ..apart.places }, ..apart });
@@ -212,7 +230,8 @@ fn activation<T: activation::Real>(all: &mut Vec<Problem>) {
             add(activation::Problem::new(function, Kind::ALL[(i + rows) % 3], rows, width));
         }
         let place = |gaps, shifts, in_place, kind| {
-            let problem = activation::Problem::new(function, kind, 23, 8 * lanes);
+            // Rows at a distance, so many that a thread has several.
+            let problem = activation::Problem::new(function, kind, 107, 8 * lanes);
             activation::Problem { gaps, shifts, in_place, ..problem }
         };
         add(place([lanes, 2 * lanes], [0, lanes], false, Kind::Packed));

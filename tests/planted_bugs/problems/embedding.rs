@@ -40,6 +40,10 @@ fn of_type<T: embedding::Real>(all: &mut Vec<Problem>) {
         segment.ids.iter_mut().step_by(5).for_each(|id| *id = 2);
         add(given);
     }
+    // Rows of several vectors for each lane, and a rest.
+    for width in [130 * lanes, 130 * lanes + 3] {
+        add(embedding::Problem::new(3, 2, 5, width, 4).with_all());
+    }
     // Table rows that many rows name, and some that are split: by vectors and by elements, with and without what was there.
     for (width, accumulate) in [(3, false), (lanes, true), (lanes, false), (2 * lanes + 1, true)] {
         let mut long = embedding::Problem::new(1, 17_000, 3, width, 7);
