@@ -122,7 +122,7 @@ fn row_stride(tensor: &TensorDesc) -> Outcome<i64> {
     let vector = (VECTOR * tensor.dtype.size()) as u64;
     match (&*tensor.shape, &*tensor.strides) {
         ([_, width], [stride, 1])
-            if width % VECTOR == 0 && stride % VECTOR as i64 == 0 && tensor.address % vector == 0 =>
+            if width % VECTOR == 0 && stride % VECTOR as i64 == 0 && tensor.address.is_multiple_of(vector) =>
         {
             Ok(*stride)
         }
