@@ -16,9 +16,14 @@ fn of_type<T: softmax::Real>(all: &mut Vec<Problem>) {
     let lanes = 16 / size_of::<T>();
     let mut add = |problem: softmax::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
     // Rows of part of a warp, a warp, several warps, in shared memory, streamed; whole vectors and not, with every kind of mask.
-    for (matrices, queries, width) in
-        [(3, 11, 7), (3, 11, 64 * lanes), (2, 4, 128 * lanes + 3), (1, 2, 1000 * lanes + 1), (1, 1, 16_384 * lanes - 1)]
-    {
+    for (matrices, queries, width) in [
+        (3, 11, 7),
+        (3, 11, 64 * lanes),
+        (2, 4, 100 * lanes + 3),
+        (2, 4, 128 * lanes + 3),
+        (1, 2, 1000 * lanes + 1),
+        (1, 1, 16_384 * lanes - 1),
+    ] {
         let problem = softmax::Problem::new(matrices, queries, width);
         add(problem.clone());
         add(softmax::Problem { in_place: true, ..problem.clone() }.kept([1, queries]));
