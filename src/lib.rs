@@ -49,6 +49,7 @@
 //! - [`ops`]: each operation as a description, a plan that can be made and looked at without any device, and a launch; over
 //!   these one typed function.
 //! - [`schedules`]: learning rates step by step, in plain Rust.
+//! - [`random`]: what is drawn from a seed, where seed and offset lie on the device.
 //! - [`raw`]: the same plans for hosts with addresses and stream handles of their own.
 //! - [`Error`]: one variant for each thing that can be wrong, naming the operation and the argument.
 //!
@@ -106,6 +107,7 @@ pub mod device;
 mod element;
 mod error;
 pub mod ops;
+pub mod random;
 pub mod raw;
 pub mod reference;
 pub mod schedules;

@@ -12,6 +12,7 @@ pub mod embedding;
 pub mod gelu;
 pub mod grad_clip;
 pub mod layer_norm;
+pub mod philox;
 pub mod rms_norm;
 pub mod rotary;
 pub mod softmax;
