@@ -202,16 +202,34 @@ impl<'a> Arg<'a> {
 
 /// Every output apart from every input, from every other output, and from itself.
 pub(crate) fn disjoint(outputs: &[Arg<'_>], inputs: &[Arg<'_>]) -> Result<()> {
-    for (i, output) in outputs.iter().enumerate() {
-        let aliasing = |other: &Arg<'_>| Error::Aliasing { op: output.op, argument: output.name, other: other.name };
+    apart(outputs.iter().copied(), inputs.iter().copied())
+}
+
+/// The same for those tensors that there are.
+pub(crate) fn disjoint_present(outputs: &[Option<Arg<'_>>], inputs: &[Option<Arg<'_>>]) -> Result<()> {
+    apart(outputs.iter().flatten().copied(), inputs.iter().flatten().copied())
+}
+
+fn apart<'a>(
+    outputs: impl Iterator<Item = Arg<'a>> + Clone,
+    inputs: impl Iterator<Item = Arg<'a>> + Clone,
+) -> Result<()> {
+    for (i, output) in outputs.clone().enumerate() {
+        let aliasing = |other: Arg<'_>| Error::Aliasing { op: output.op, argument: output.name, other: other.name };
         if overlaps_itself(output.tensor) {
             return Err(aliasing(output));
         }
-        if let Some(other) = inputs.iter().chain(&outputs[..i]).find(|other| overlap(output.tensor, other.tensor)) {
+        let mut others = inputs.clone().chain(outputs.clone().take(i));
+        if let Some(other) = others.find(|other| overlap(output.tensor, other.tensor)) {
             return Err(aliasing(other));
         }
     }
     Ok(())
+}
+
+/// The address of an optional tensor as kernels take it: 0 where there is none.
+pub(crate) fn address(tensor: Option<Arg<'_>>) -> u64 {
+    tensor.map_or(0, |tensor| tensor.tensor.address)
 }
 
 /// The same, where an output may be exactly the memory of the input beside it: an operation in place.

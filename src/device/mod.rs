@@ -18,12 +18,14 @@ pub(crate) mod driver;
 mod emulated;
 mod image;
 mod kernel;
+mod plan;
 
 pub use cuda::CudaDevice;
 #[cfg(feature = "emulator")]
 pub use emulated::{EmulatedBuffer, EmulatedDevice, EmulatedDeviceBuilder, LoadedKernel};
 pub use image::{ComputeCapability, CubinImage, Image, ImageArch, PtxImage};
 pub use kernel::{Kernel, Launch, LaunchShape, Params};
+pub use plan::{Launches, Plan};
 
 use crate::element::Element;
 use crate::error::{Error, Result};

@@ -8,6 +8,7 @@
 pub mod activation;
 pub mod adamw8bit;
 pub mod attention;
+mod by_type;
 pub mod cross_entropy;
 pub mod embedding;
 pub mod gelu;

@@ -1,6 +1,6 @@
 //! What the operations on rows share: the checks of their tensors, and how threads and blocks are dealt out to rows.
 
-use crate::check::{Arg, Rows};
+use crate::check::{Arg, Rows, address};
 use crate::device::{Caps, LaunchShape};
 use crate::element::DType;
 use crate::error::{Error, Result};
@@ -82,11 +82,6 @@ impl<'a> Checks<'a> {
         }
         let what = format!("an epsilon of {epsilon}");
         Err(Error::Unsupported { op: self.op, what, supported: "finite ones that are not negative" })
-    }
-
-    /// The error for an element type that has no kernels.
-    pub(super) fn unsupported(&self) -> Error {
-        Error::Unsupported { op: self.op, what: format!("a tensor of {}", self.dtype), supported: "f32, f16 and bf16" }
     }
 
     pub(super) fn lanes(&self) -> u32 {
@@ -174,13 +169,12 @@ pub(super) fn starts_on_vectors(matrices: &[Option<Matrix<'_>>], vectors: &[Opti
     }) && vectors.iter().flatten().all(|arg| on_vector(arg.tensor))
 }
 
-/// The address of an optional tensor as kernels take it: 0 where there is none.
-pub(super) fn address(tensor: Option<Arg<'_>>) -> u64 {
-    tensor.map_or(0, |tensor| tensor.tensor.address)
+pub(super) fn arg(matrix: Option<Matrix<'_>>) -> Option<Arg<'_>> {
+    matrix.map(|matrix| matrix.arg)
 }
 
 pub(super) fn matrix_address(matrix: Option<Matrix<'_>>) -> u64 {
-    address(matrix.map(|matrix| matrix.arg))
+    address(arg(matrix))
 }
 
 pub(super) fn stride(matrix: Option<Matrix<'_>>) -> i64 {

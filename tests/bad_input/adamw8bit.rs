@@ -234,7 +234,7 @@ fn options_out_of_their_range_are_refused() {
         ("epsilon inf", |d| d.options.epsilon = f32::INFINITY),
         ("weight decay -0.1", |d| d.parameters[0].weight_decay = -0.1),
         ("an empty list", |d| d.parameters.clear()),
-        ("element type u8", |d| d.parameters[0].parameter.dtype = DType::U8),
+        ("a tensor of u8", |d| d.parameters[0].parameter.dtype = DType::U8),
     ];
     for (expected, spoil) in cases {
         let mut spoilt = list.desc();

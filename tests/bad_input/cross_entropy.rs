@@ -185,7 +185,7 @@ fn forward_names_the_argument_and_writes_nothing() {
 #[test]
 fn what_there_is_no_kernel_for_is_unsupported() {
     let cases: &[(&str, Spoil)] = &[
-        ("`logits` of u8", |d| d.logits.dtype = DType::U8),
+        ("a tensor of u8", |d| d.logits.dtype = DType::U8),
         ("`targets` of f32", |d| d.targets.dtype = DType::F32),
         ("a label smoothing of -0.5", |d| d.options.label_smoothing = -0.5),
         ("a label smoothing of 1.5", |d| d.options.label_smoothing = 1.5),

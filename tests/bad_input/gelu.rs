@@ -130,7 +130,7 @@ fn an_element_type_without_a_kernel_is_unsupported() {
     desc.input.dtype = DType::U8;
     desc.output.dtype = DType::U8;
     let error = run_forward(&device, &desc).unwrap_err();
-    assert!(matches!(&error, Error::Unsupported { what, .. } if what == "`input` of u8"), "{error}");
+    assert!(matches!(&error, Error::Unsupported { what, .. } if what == "a tensor of u8"), "{error}");
     tensors.output.assert_untouched(&device);
 }
 

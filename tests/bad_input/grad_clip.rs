@@ -105,7 +105,7 @@ fn numbers_out_of_their_range_are_refused() {
     type Spoil = (&'static str, fn(&mut Spoilt));
     let cases: &[Spoil] = &[
         ("an empty list", |d| d.gradients.clear()),
-        ("element type u8", |d| d.gradients[0].dtype = DType::U8),
+        ("a tensor of u8", |d| d.gradients[0].dtype = DType::U8),
         ("max_norm -1", |d| d.norm.max_norm = -1.0),
         ("max_norm NaN", |d| d.norm.max_norm = f32::NAN),
         ("growth: 0.5", |d| d.scale.rule.growth = 0.5),

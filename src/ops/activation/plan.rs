@@ -3,8 +3,7 @@
 use super::{BACKWARD, BackwardDesc, FORWARD, ForwardDesc, GateDesc, kernels};
 use crate::abi::{ActivationBwdParams, ActivationFwdParams};
 use crate::check::{Arg, Rows, disjoint};
-use crate::device::{Caps, Launch, Queue};
-use crate::element::DType;
+use crate::device::{Caps, Launch, Plan};
 use crate::error::{Error, Result};
 use crate::ops::tiles::{MAX_WIDTH, Tiling, lanes};
 use crate::view::TensorDesc;
@@ -13,58 +12,10 @@ use crate::view::TensorDesc;
 const FOLD: u64 = 4096;
 
 /// A forward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct ForwardPlan(Launch<ActivationFwdParams>);
+pub type ForwardPlan = Plan<Launch<ActivationFwdParams>>;
 
 /// A backward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct BackwardPlan(Launch<ActivationBwdParams>);
-
-impl ForwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        queue.preload(self.0.kernel)
-    }
-}
-
-impl BackwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        queue.preload(self.0.kernel)
-    }
-}
+pub type BackwardPlan = Plan<Launch<ActivationBwdParams>>;
 
 /// Checks a forward pass and decides how it runs. Activations run alike on every device, so `_caps` decides nothing.
 ///
@@ -73,7 +24,7 @@ impl BackwardPlan {
 /// [`Error::IndexRange`] name the argument; [`Error::Unsupported`] the element type.
 pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
     let input = Tensor::first(FORWARD, name("input", "gate", desc.up.is_some()), &desc.input)?;
-    let kernel = kernels::forward(desc.input.dtype).ok_or_else(|| unsupported(FORWARD, desc.input.dtype))?;
+    let kernel = kernels::FORWARD.of(FORWARD, desc.input.dtype)?;
     let up = desc.up.as_ref().map(|up| input.like("up", up)).transpose()?;
     let output = input.like("output", &desc.output)?;
     apart_or_in_place(&[output], &[input, up.unwrap_or(input)])?;
@@ -93,7 +44,7 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
         vectorised: walk.vectorised.into(),
         function: desc.function.code(),
     };
-    Ok(ForwardPlan(Launch { kernel, shape: walk.tiling.shape(walk.rows_per_block), params }))
+    Ok(Plan::new(Launch { kernel, shape: walk.tiling.shape(walk.rows_per_block), params }))
 }
 
 /// Checks a backward pass and decides how it runs. Activations run alike on every device, so `_caps` decides nothing.
@@ -103,7 +54,7 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
 pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> {
     let gated = desc.gate.is_some();
     let input = Tensor::first(BACKWARD, name("input", "gate", gated), &desc.input)?;
-    let kernel = kernels::backward(desc.input.dtype).ok_or_else(|| unsupported(BACKWARD, desc.input.dtype))?;
+    let kernel = kernels::BACKWARD.of(BACKWARD, desc.input.dtype)?;
     let grad_output = input.like("grad_output", &desc.grad_output)?;
     let grad_input = input.like(name("grad_input", "grad_gate", gated), &desc.grad_input)?;
     let gate = match &desc.gate {
@@ -133,15 +84,11 @@ pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> 
         vectorised: walk.vectorised.into(),
         function: desc.function.code(),
     };
-    Ok(BackwardPlan(Launch { kernel, shape: walk.tiling.shape(walk.rows_per_block), params }))
+    Ok(Plan::new(Launch { kernel, shape: walk.tiling.shape(walk.rows_per_block), params }))
 }
 
 const fn name(plain: &'static str, gated: &'static str, is_gated: bool) -> &'static str {
     if is_gated { gated } else { plain }
-}
-
-fn unsupported(op: &'static str, dtype: DType) -> Error {
-    Error::Unsupported { op, what: format!("a tensor of {dtype}"), supported: "f32, f16 and bf16" }
 }
 
 fn address(tensor: Option<Tensor<'_>>) -> u64 {

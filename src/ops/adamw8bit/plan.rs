@@ -1,6 +1,6 @@
 //! From a list of parameters to the table that kernels read, and from the table to launches: checks, and how the work is cut. Pure.
 
-use super::kernels::{ADVANCE, step as step_kernel};
+use super::kernels::{ADVANCE, STEP};
 use super::tables::tables;
 use super::{BLOCK, Desc, OP, Options, ParameterDesc, ScalarsDesc};
 use crate::abi::{
@@ -8,7 +8,7 @@ use crate::abi::{
     AdamW8bitTensor,
 };
 use crate::check::Arg;
-use crate::device::{Caps, Kernel, Launch, LaunchShape, Params, Queue};
+use crate::device::{self, Caps, Kernel, Launch, LaunchShape, Params, Queue};
 use crate::element::DType;
 use crate::error::{Error, Result};
 use crate::view::TensorDesc;
@@ -43,11 +43,7 @@ struct Place {
 }
 
 /// A step that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct StepPlan {
-    advance: Launch<AdamW8bitAdvanceParams>,
-    update: Launch<AdamW8bitParams>,
-}
+pub type StepPlan = device::Plan<(Launch<AdamW8bitAdvanceParams>, Launch<AdamW8bitParams>)>;
 
 /// Bytes of the progress record.
 pub const fn progress_bytes() -> usize {
@@ -192,7 +188,7 @@ impl Plan {
         advance.params.learning_rate = scalar("learning_rate", &scalars.learning_rate)?;
         advance.params.gradient_scale = optional("gradient_scale", &scalars.gradient_scale)?;
         advance.params.found_inf = optional("found_inf", &scalars.found_inf)?;
-        Ok(StepPlan { advance, update: self.update })
+        Ok(device::Plan::new((advance, self.update)))
     }
 
     /// Whether a parameter and its gradient are those for which the table was made.
@@ -208,36 +204,6 @@ impl Plan {
         };
         in_place("parameter", parameter, place.parameter)?;
         in_place("gradient", gradient, place.gradient)
-    }
-}
-
-impl StepPlan {
-    /// Queues the launches: two, however long the list is.
-    ///
-    /// # Safety
-    /// The memory that the descriptions named is alive until the launches have run, the table and the progress record hold what
-    /// [`table`] and [`progress`] gave, and nothing else touches any of it in a conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // Where the second kernel cannot be loaded, the first must not have run.
-        self.preload(queue)?;
-        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in this order,
-        // so that the second finds what the first derived.
-        unsafe {
-            self.advance.queue(queue)?;
-            self.update.queue(queue)
-        }
-    }
-
-    /// Loads the kernels ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        self.advance.preload(queue)?;
-        self.update.preload(queue)
     }
 }
 
@@ -282,9 +248,7 @@ pub(super) fn empty_list() -> Error {
 /// The kernel of the list, and its element type.
 fn check_parameters(parameters: &[ParameterDesc]) -> Result<(&'static Kernel<AdamW8bitParams>, DType)> {
     let dtype = parameters.first().ok_or_else(empty_list)?.parameter.dtype;
-    let unsupported =
-        || Error::Unsupported { op: OP, what: format!("element type {dtype}"), supported: "f32, f16, bf16" };
-    let kernel = step_kernel(dtype).ok_or_else(unsupported)?;
+    let kernel = STEP.of(OP, dtype)?;
     for (index, parameter) in parameters.iter().enumerate() {
         check_parameter(parameter, dtype).map_err(|error| error.of_entry(index))?;
     }

@@ -6,7 +6,7 @@ use crate::abi::{
     ATTENTION_BWD_SHARED_128_COMPACT, AttentionBwdParams,
 };
 use crate::check::{Arg, disjoint};
-use crate::device::{Args, Caps, Device, Kernel, Launch, LaunchShape, Queue};
+use crate::device::{Args, Caps, Device, Kernel, Launch, LaunchShape, Plan, Queue};
 use crate::element::{DType, Float};
 use crate::error::{Error, Result};
 use crate::view::{Shape, TensorDesc, View, ViewMut};
@@ -99,46 +99,7 @@ pub struct BackwardDesc {
 }
 
 /// A backward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct BackwardPlan {
-    prepare: Launch<AttentionBwdParams>,
-    main: Launch<AttentionBwdParams>,
-}
-
-impl BackwardPlan {
-    /// Queues the launches.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launches have run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // Where one of the kernels cannot be loaded, none of them is queued.
-        self.preload(queue)?;
-        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in
-        // this order, so that the workspace is prepared when it is used.
-        unsafe {
-            self.prepare.queue(queue)?;
-            self.main.queue(queue)
-        }
-    }
-
-    /// Loads the kernels ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        queue.preload(self.prepare.kernel)?;
-        queue.preload(self.main.kernel)
-    }
-
-    /// The kernel that was chosen for the gradients.
-    pub fn kernel(&self) -> &'static str {
-        self.main.kernel.name()
-    }
-}
+pub type BackwardPlan = Plan<[Launch<AttentionBwdParams>; 2]>;
 
 /// Checks a backward pass and decides how it runs.
 ///
@@ -202,7 +163,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
     let shape = LaunchShape { grid, ..LaunchShape::linear(1, ATTENTION_BWD_PREPARE_THREADS) };
     let prepare = Launch { kernel: prepare, shape, params };
     let shape = LaunchShape::linear(blocks as u32, form.warps * WARP).with_dynamic_shared(form.shared);
-    Ok(BackwardPlan { prepare, main: Launch { kernel: &form.kernel, shape, params } })
+    Ok(Plan::new([prepare, Launch { kernel: &form.kernel, shape, params }]))
 }
 
 /// Bytes of workspace that a backward pass needs for queries of this shape.

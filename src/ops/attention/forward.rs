@@ -4,8 +4,8 @@ use super::{Options, Problem, tensor};
 use crate::abi::{
     ATTENTION_FWD_COMPACT_KEYS, ATTENTION_FWD_KEYS, ATTENTION_FWD_QUERIES, ATTENTION_FWD_THREADS, AttentionFwdParams,
 };
-use crate::check::disjoint;
-use crate::device::{Args, Caps, Device, Kernel, Launch, LaunchShape, Queue};
+use crate::check::{address, disjoint_present};
+use crate::device::{Args, Caps, Device, Kernel, Launch, LaunchShape, Plan, Queue};
 use crate::element::{DType, Float};
 use crate::error::Result;
 use crate::view::{TensorDesc, View, ViewMut};
@@ -48,36 +48,7 @@ pub struct ForwardDesc {
 }
 
 /// A forward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct ForwardPlan(Launch<AttentionFwdParams>);
-
-impl ForwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        queue.preload(self.0.kernel)
-    }
-
-    /// The kernel that was chosen.
-    pub fn kernel(&self) -> &'static str {
-        self.0.kernel.name()
-    }
-}
+pub type ForwardPlan = Plan<Launch<AttentionFwdParams>>;
 
 /// Checks a forward pass and decides how it runs.
 ///
@@ -91,8 +62,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let (q, k) = (problem.queries("q", &desc.q)?, problem.keys("k", &desc.k)?);
     let (v, o) = (problem.keys("v", &desc.v)?, problem.queries("o", &desc.o)?);
     let lse = desc.lse.as_ref().map(|lse| problem.rows("lse", lse)).transpose()?;
-    let outputs = [o, lse.unwrap_or(o)];
-    disjoint(&outputs[..1 + usize::from(lse.is_some())], &[q, k, v])?;
+    disjoint_present(&[Some(o), lse], &[Some(q), Some(k), Some(v)])?;
     let (_, scale_log2) = desc.options.scale(FORWARD, problem.head_dim)?;
 
     // Tiles of queries, keys and values. The kernels are made for two blocks on a multiprocessor.
@@ -115,7 +85,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         k: tensor(k),
         v: tensor(v),
         o: tensor(o),
-        lse: lse.map_or(0, |lse| lse.tensor.address),
+        lse: address(lse),
         queries: problem.queries as u32,
         keys: problem.keys as u32,
         heads: problem.heads as u32,
@@ -123,7 +93,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         scale_log2,
         diagonal: problem.diagonal(&desc.options),
     };
-    Ok(ForwardPlan(Launch { kernel, shape, params }))
+    Ok(Plan::new(Launch { kernel, shape, params }))
 }
 
 /// The tensors of [`forward`].

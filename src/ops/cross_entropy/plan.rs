@@ -1,13 +1,13 @@
 //! From a description of the tensors to launches: checks, the choice of the kernel, the way that work is shared. Pure.
 
-use super::kernels::{REDUCE, TOTALS, rows};
+use super::kernels::{REDUCE, ROWS, TOTALS};
 use super::{ForwardDesc, MAX_WIDTH, OP, Options, Reduction};
 use crate::abi::{
     CROSS_ENTROPY_SUM_THREADS, CROSS_ENTROPY_THREADS, CROSS_ENTROPY_VECTORS, CrossEntropyFwdParams,
     CrossEntropyReduceParams, CrossEntropyTotalsParams,
 };
-use crate::check::{Arg, Rows, disjoint};
-use crate::device::{Caps, Launch, LaunchShape, Queue};
+use crate::check::{Arg, Rows, address, disjoint_present};
+use crate::device::{Caps, Launch, LaunchShape, Plan};
 use crate::element::DType;
 use crate::error::{Error, Result};
 use crate::ops::resident::{Bounds, Resident};
@@ -20,44 +20,11 @@ const TOTALS_BYTES: u64 = 16;
 const MAX_ROWS: u64 = i32::MAX as u64;
 
 /// A pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct ForwardPlan {
-    totals: Option<Launch<CrossEntropyTotalsParams>>,
-    rows: Launch<CrossEntropyFwdParams>,
-    reduce: Option<Launch<CrossEntropyReduceParams>>,
-}
-
-impl ForwardPlan {
-    /// Queues the launches.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launches have run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // Where one of the kernels cannot be loaded, none of them is queued.
-        self.preload(queue)?;
-        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in
-        // this order, so that totals and losses are there when they are read.
-        unsafe {
-            self.totals.iter().try_for_each(|launch| launch.queue(queue))?;
-            self.rows.queue(queue)?;
-            self.reduce.iter().try_for_each(|launch| launch.queue(queue))
-        }
-    }
-
-    /// Loads the kernels ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        self.totals.iter().try_for_each(|launch| launch.preload(queue))?;
-        self.rows.preload(queue)?;
-        self.reduce.iter().try_for_each(|launch| launch.preload(queue))
-    }
-}
+pub type ForwardPlan = Plan<(
+    Option<Launch<CrossEntropyTotalsParams>>,
+    Launch<CrossEntropyFwdParams>,
+    Option<Launch<CrossEntropyReduceParams>>,
+)>;
 
 /// Checks a pass and decides how it runs.
 ///
@@ -70,7 +37,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let logits = Arg::new(OP, "logits", &desc.logits).sound()?;
     let logits_rows = logits.rows()?;
     check_extents(logits_rows)?;
-    let kernel = rows(dtype).ok_or_else(|| unsupported(format!("`logits` of {dtype}"), "f32, f16 and bf16"))?;
+    let kernel = ROWS.of(OP, dtype)?;
     check_options(&desc.options)?;
     let width = logits_rows.width as u32;
 
@@ -111,9 +78,9 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
 
     let in_place = desc.grad_logits == Some(desc.logits);
     let gradient_arg = gradient.map(|(gradient, _)| gradient);
-    apart(
-        [gradient_arg, loss, lse, kept, workspace],
-        [(!in_place).then_some(logits), Some(targets), weight, grad_loss],
+    disjoint_present(
+        &[gradient_arg, loss, lse, kept, workspace],
+        &[(!in_place).then_some(logits), Some(targets), weight, grad_loss],
     )?;
 
     let totals = address(workspace);
@@ -148,8 +115,8 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         inverse_softcap: desc.options.softcap.map_or(0.0, f32::recip),
         reserved: 0,
     };
-    Ok(ForwardPlan {
-        totals: needs_totals.then(|| Launch {
+    Ok(Plan::new((
+        needs_totals.then(|| Launch {
             kernel: &TOTALS,
             shape: LaunchShape::linear(1, CROSS_ENTROPY_SUM_THREADS),
             params: CrossEntropyTotalsParams {
@@ -163,8 +130,8 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
                 target_bytes,
             },
         }),
-        rows: Launch { kernel, shape: teams.shape(rows as u64), params },
-        reduce: needs_losses.then(|| Launch {
+        Launch { kernel, shape: teams.shape(rows as u64), params },
+        needs_losses.then(|| Launch {
             kernel: &REDUCE,
             shape: LaunchShape::linear(1, CROSS_ENTROPY_SUM_THREADS),
             params: CrossEntropyReduceParams {
@@ -174,7 +141,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
                 rows,
             },
         }),
-    })
+    )))
 }
 
 /// Bytes of workspace that a pass over logits of this shape needs at most: for the mean and the sum, a f32 for each row and 16 bytes;
@@ -232,26 +199,7 @@ fn optional_vector<'a>(
     tensor.map(|tensor| vector(name, tensor, dtype, shape)).transpose()
 }
 
-/// The address of an optional tensor as kernels take it: 0 where there is none.
-fn address(tensor: Option<Arg<'_>>) -> u64 {
-    tensor.map_or(0, |tensor| tensor.tensor.address)
-}
-
 fn workspace(tensor: Option<&TensorDesc>, required: u64) -> Result<Arg<'_>> {
     let tensor = tensor.ok_or(Error::WorkspaceTooSmall { op: OP, required, got: 0 })?;
     Arg::new(OP, "workspace", tensor).sound()?.dtype(DType::U8)?.workspace(required)
-}
-
-/// Those outputs that there are apart from everything else.
-fn apart<const N: usize, const M: usize>(outputs: [Option<Arg<'_>>; N], inputs: [Option<Arg<'_>>; M]) -> Result<()> {
-    let mut present = [None; N];
-    let mut count = 0;
-    for output in outputs.into_iter().flatten() {
-        present[count] = Some(output);
-        count += 1;
-    }
-    let Some(first) = present[0] else { return Ok(()) };
-    let outputs = present.map(|output| output.unwrap_or(first));
-    let Some(any) = inputs.iter().flatten().next().copied() else { return Ok(()) };
-    disjoint(&outputs[..count], &inputs.map(|input| input.unwrap_or(any)))
 }

@@ -2,23 +2,13 @@
 
 use crate::abi::{EmbeddingBwdParams, EmbeddingFwdParams, EmbeddingPositionsParams};
 use crate::device::Kernel;
-use crate::element::DType;
+use crate::ops::by_type::ByType;
 
 mod image {
     use crate::device::*;
     include!(concat!(env!("OUT_DIR"), "/images/embedding_fwd.rs"));
     include!(concat!(env!("OUT_DIR"), "/images/embedding_bwd.rs"));
     include!(concat!(env!("OUT_DIR"), "/images/embedding_bwd_sort.rs"));
-}
-
-/// The forward kernel of an element type, where there is one.
-pub(super) const fn forward(dtype: DType) -> Option<&'static Kernel<EmbeddingFwdParams>> {
-    match dtype {
-        DType::F32 => Some(&EMBEDDING_FWD_F32),
-        DType::F16 => Some(&EMBEDDING_FWD_F16),
-        DType::Bf16 => Some(&EMBEDDING_FWD_BF16),
-        _ => None,
-    }
 }
 
 /// The kernels that add up gradients of one element type.
@@ -42,21 +32,14 @@ impl Backward {
             positions: Kernel::new(&image::EMBEDDING_BWD, positions),
         }
     }
-
-    /// The kernels for an element type, where there are some.
-    pub(super) const fn of(dtype: DType) -> Option<&'static Self> {
-        match dtype {
-            DType::F32 => Some(&EMBEDDING_BWD_F32),
-            DType::F16 => Some(&EMBEDDING_BWD_F16),
-            DType::Bf16 => Some(&EMBEDDING_BWD_BF16),
-            _ => None,
-        }
-    }
 }
 
-static EMBEDDING_FWD_F32: Kernel<EmbeddingFwdParams> = Kernel::new(&image::EMBEDDING_FWD, "embedding_fwd_f32");
-static EMBEDDING_FWD_F16: Kernel<EmbeddingFwdParams> = Kernel::new(&image::EMBEDDING_FWD, "embedding_fwd_f16");
-static EMBEDDING_FWD_BF16: Kernel<EmbeddingFwdParams> = Kernel::new(&image::EMBEDDING_FWD, "embedding_fwd_bf16");
+/// Forward, by element type.
+pub(super) static FORWARD: ByType<Kernel<EmbeddingFwdParams>> = ByType {
+    f32: Kernel::new(&image::EMBEDDING_FWD, "embedding_fwd_f32"),
+    f16: Kernel::new(&image::EMBEDDING_FWD, "embedding_fwd_f16"),
+    bf16: Kernel::new(&image::EMBEDDING_FWD, "embedding_fwd_bf16"),
+};
 
 /// Zeroes the counts.
 pub(super) static CLEAR: Kernel<EmbeddingBwdParams> = Kernel::new(&image::EMBEDDING_BWD_SORT, "embedding_bwd_clear");
@@ -68,21 +51,24 @@ pub(super) static ALLOCATE: Kernel<EmbeddingBwdParams> =
 /// Fills the buckets.
 pub(super) static FILL: Kernel<EmbeddingBwdParams> = Kernel::new(&image::EMBEDDING_BWD_SORT, "embedding_bwd_fill");
 
-static EMBEDDING_BWD_F32: Backward = Backward::new(
-    "embedding_bwd_f32_few",
-    "embedding_bwd_f32_many",
-    "embedding_bwd_f32_join",
-    "embedding_bwd_f32_positions",
-);
-static EMBEDDING_BWD_F16: Backward = Backward::new(
-    "embedding_bwd_f16_few",
-    "embedding_bwd_f16_many",
-    "embedding_bwd_f16_join",
-    "embedding_bwd_f16_positions",
-);
-static EMBEDDING_BWD_BF16: Backward = Backward::new(
-    "embedding_bwd_bf16_few",
-    "embedding_bwd_bf16_many",
-    "embedding_bwd_bf16_join",
-    "embedding_bwd_bf16_positions",
-);
+/// Backward, by element type.
+pub(super) static BACKWARD: ByType<Backward> = ByType {
+    f32: Backward::new(
+        "embedding_bwd_f32_few",
+        "embedding_bwd_f32_many",
+        "embedding_bwd_f32_join",
+        "embedding_bwd_f32_positions",
+    ),
+    f16: Backward::new(
+        "embedding_bwd_f16_few",
+        "embedding_bwd_f16_many",
+        "embedding_bwd_f16_join",
+        "embedding_bwd_f16_positions",
+    ),
+    bf16: Backward::new(
+        "embedding_bwd_bf16_few",
+        "embedding_bwd_bf16_many",
+        "embedding_bwd_bf16_join",
+        "embedding_bwd_bf16_positions",
+    ),
+};

@@ -1,6 +1,6 @@
 //! From a description of the tensors to launches: checks, the choice of the kernels, the way that work is shared. Pure.
 
-use super::kernels::{ALLOCATE, Backward, CLEAR, COUNT, FILL, forward};
+use super::kernels::{self, ALLOCATE, CLEAR, COUNT, FILL};
 use super::{
     BACKWARD, BackwardDesc, FORWARD, ForwardDesc, LookupDesc, POSITIONS, PositionsBackwardDesc, PositionsDesc,
 };
@@ -8,11 +8,11 @@ use crate::abi::{
     EMBEDDING_FEW, EMBEDDING_MANY, EMBEDDING_QUEUE_BLOCKS, EMBEDDING_SPLITS, EMBEDDING_THREADS, EmbeddingBwdParams,
     EmbeddingFwdParams, EmbeddingLookup, EmbeddingPositionsParams,
 };
-use crate::check::{Arg, Rows, disjoint};
-use crate::device::{Caps, Kernel, Launch, LaunchShape, Queue};
+use crate::check::{Arg, Rows, address, disjoint, disjoint_present};
+use crate::device::{Caps, Kernel, Launch, LaunchShape, Plan};
 use crate::element::DType;
 use crate::error::{Error, Result};
-use crate::ops::rows::{VECTOR, address};
+use crate::ops::rows::VECTOR;
 use crate::view::{Shape, TensorDesc};
 
 const WARP: u32 = 32;
@@ -27,90 +27,13 @@ const MAX_GRID_Y: u64 = 65_535;
 const MAX_WIDTH: u64 = 1 << 24;
 
 /// A forward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct ForwardPlan(Launch<EmbeddingFwdParams>);
+pub type ForwardPlan = Plan<Launch<EmbeddingFwdParams>>;
 
 /// The gradient of a table, checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct BackwardPlan {
-    steps: [Option<Launch<EmbeddingBwdParams>>; 8],
-}
+pub type BackwardPlan = Plan<[Option<Launch<EmbeddingBwdParams>>; 8]>;
 
 /// The gradient of a table of counted positions, checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct PositionsBackwardPlan(Launch<EmbeddingPositionsParams>);
-
-impl ForwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise; the kernel checks the ids.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        self.0.preload(queue)
-    }
-}
-
-impl BackwardPlan {
-    /// Queues the launches.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launches have run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // Where one of the kernels cannot be loaded, none of them is queued.
-        self.preload(queue)?;
-        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the kernels check the ids; the
-        // stream runs them in this order, so that each finds what the one before left in the workspace.
-        self.steps.iter().flatten().try_for_each(|launch| unsafe { launch.queue(queue) })
-    }
-
-    /// Loads the kernels ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        self.steps.iter().flatten().try_for_each(|launch| launch.preload(queue))
-    }
-}
-
-impl PositionsBackwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        self.0.preload(queue)
-    }
-}
+pub type PositionsBackwardPlan = Plan<Launch<EmbeddingPositionsParams>>;
 
 /// Checks a forward pass and decides how it runs. Embeddings run alike on every device, so `_caps` decides nothing.
 ///
@@ -119,7 +42,7 @@ impl PositionsBackwardPlan {
 /// [`Error::IndexRange`] name the argument; [`Error::Unsupported`] an element type.
 pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
     let check = Checks::of(FORWARD, "output", &desc.output)?;
-    let kernel = forward(check.dtype).ok_or_else(|| check.unsupported())?;
+    let kernel = kernels::FORWARD.of(FORWARD, check.dtype)?;
     let id_type = id_type(FORWARD, "token_ids", &desc.token.ids)?;
     let token = check.lookup(["token", "token_ids"], &desc.token, id_type)?;
     let (position, offset) = match &desc.position {
@@ -140,8 +63,11 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
     let segment_table = segment.map(|(table, _)| table);
     let segment_ids = segment.map(|(_, ids)| ids);
     let tables = [token_table, position_table.unwrap_or(token_table), segment_table.unwrap_or(token_table)];
-    let ids = [token_ids, position_ids.unwrap_or(token_ids), segment_ids.unwrap_or(token_ids)];
-    disjoint(&[output.arg], &[tables[0].arg, tables[1].arg, tables[2].arg, ids[0], ids[1], ids[2]])?;
+    let [a, b, c] = tables;
+    disjoint_present(
+        &[Some(output.arg)],
+        &[Some(a.arg), Some(b.arg), Some(c.arg), Some(token_ids), position_ids, segment_ids],
+    )?;
 
     let lookup = |table: Option<Table<'_>>, ids| EmbeddingLookup {
         table: address(table.map(|table| table.arg)),
@@ -149,7 +75,6 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
         stride: table.map_or(0, |table| table.rows.stride),
         rows: table.map_or(0, |table| table.rows.rows),
     };
-    let [a, b, c] = tables;
     let threads = check.chunks().next_power_of_two().min(WARP);
     let params = EmbeddingFwdParams {
         token: lookup(Some(token_table), Some(token_ids)),
@@ -167,7 +92,7 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
     };
     let blocks = (params.outputs as u64).div_ceil((EMBEDDING_THREADS / threads).into());
     let shape = LaunchShape::linear(blocks as u32, EMBEDDING_THREADS);
-    Ok(ForwardPlan(Launch { kernel, shape, params }))
+    Ok(Plan::new(Launch { kernel, shape, params }))
 }
 
 /// Checks the gradient of a table and decides how it runs.
@@ -176,7 +101,7 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
 /// Those of [`plan_forward`], and [`Error::WorkspaceTooSmall`].
 pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> {
     let check = Checks::of(BACKWARD, "grad_output", &desc.grad_output)?;
-    let kernels = Backward::of(check.dtype).ok_or_else(|| check.unsupported())?;
+    let kernels = kernels::BACKWARD.of(BACKWARD, check.dtype)?;
     let id_type = id_type(BACKWARD, "ids", &desc.ids)?;
     let ids = check.ids("ids", &desc.ids, id_type)?;
     let grad_table = check.table("grad_table", &desc.grad_table)?;
@@ -230,18 +155,16 @@ pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> 
         split
     });
     let join = (queue > 0).then(|| launch(&kernels.join, [tiles, layout.split_entries as u32, 1], WARP));
-    Ok(BackwardPlan {
-        steps: [
-            Some(of_table(&CLEAR, EMBEDDING_THREADS)),
-            Some(of_rows(&COUNT)),
-            Some(of_table(&ALLOCATE, EMBEDDING_THREADS)),
-            Some(of_rows(&FILL)),
-            Some(of_table(&kernels.few, WARPS)),
-            many,
-            split,
-            join,
-        ],
-    })
+    Ok(Plan::new([
+        Some(of_table(&CLEAR, EMBEDDING_THREADS)),
+        Some(of_rows(&COUNT)),
+        Some(of_table(&ALLOCATE, EMBEDDING_THREADS)),
+        Some(of_rows(&FILL)),
+        Some(of_table(&kernels.few, WARPS)),
+        many,
+        split,
+        join,
+    ]))
 }
 
 /// Checks the gradient of a table of counted positions and decides how it runs.
@@ -250,7 +173,7 @@ pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> 
 /// Those of [`plan_forward`].
 pub fn plan_backward_positions(desc: &PositionsBackwardDesc, _caps: &Caps) -> Result<PositionsBackwardPlan> {
     let check = Checks::of(POSITIONS, "grad_output", &desc.grad_output)?;
-    let kernels = Backward::of(check.dtype).ok_or_else(|| check.unsupported())?;
+    let kernels = kernels::BACKWARD.of(POSITIONS, check.dtype)?;
     let grad_table = check.table("grad_table", &desc.grad_table)?;
     disjoint(&[grad_table.arg], &[check.main.arg])?;
     let table_rows = grad_table.rows.rows as u64;
@@ -275,7 +198,7 @@ pub fn plan_backward_positions(desc: &PositionsBackwardDesc, _caps: &Caps) -> Re
     };
     let grid = [check.chunks().div_ceil(WARP), table_rows.div_ceil(WARPS.into()) as u32, 1];
     let shape = LaunchShape { grid, ..LaunchShape::linear(1, EMBEDDING_THREADS) };
-    Ok(PositionsBackwardPlan(Launch { kernel: &kernels.positions, shape, params }))
+    Ok(Plan::new(Launch { kernel: &kernels.positions, shape, params }))
 }
 
 /// Bytes of workspace that the gradient of a table of shape `table` needs for ids of shape `ids`: 8 for each table row and 4 for each id,
@@ -372,10 +295,6 @@ impl<'a> Checks<'a> {
 
     fn lookup(&self, names: [&'static str; 2], lookup: &'a LookupDesc, dtype: DType) -> Result<(Table<'a>, Arg<'a>)> {
         Ok((self.table(names[0], &lookup.table)?, self.ids(names[1], &lookup.ids, dtype)?))
-    }
-
-    fn unsupported(&self) -> Error {
-        Error::Unsupported { op: self.op, what: format!("a tensor of {}", self.dtype), supported: "f32, f16 and bf16" }
     }
 
     fn lanes(&self) -> u32 {

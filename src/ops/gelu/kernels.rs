@@ -3,7 +3,7 @@
 use super::Form;
 use crate::abi::{GeluBwdGeneralParams, GeluBwdParams, GeluBwdReduceParams, GeluFwdGeneralParams, GeluFwdParams};
 use crate::device::Kernel;
-use crate::element::DType;
+use crate::ops::by_type::ByType;
 
 mod image {
     use crate::device::*;
@@ -33,19 +33,6 @@ impl Forward {
     const fn new(plain: &'static str, general: &'static str) -> Self {
         Self { plain: Kernel::new(&image::GELU_FWD, plain), general: Kernel::new(&image::GELU_FWD, general) }
     }
-
-    /// The kernels for a form and an element type, where there are some.
-    pub(super) const fn of(form: Form, dtype: DType) -> Option<&'static Self> {
-        match (form, dtype) {
-            (Form::Erf, DType::F32) => Some(&GELU_FWD_ERF_F32),
-            (Form::Erf, DType::F16) => Some(&GELU_FWD_ERF_F16),
-            (Form::Erf, DType::Bf16) => Some(&GELU_FWD_ERF_BF16),
-            (Form::Tanh, DType::F32) => Some(&GELU_FWD_TANH_F32),
-            (Form::Tanh, DType::F16) => Some(&GELU_FWD_TANH_F16),
-            (Form::Tanh, DType::Bf16) => Some(&GELU_FWD_TANH_BF16),
-            _ => None,
-        }
-    }
 }
 
 impl Backward {
@@ -56,37 +43,41 @@ impl Backward {
             reduce: Kernel::new(&image::GELU_BWD, reduce),
         }
     }
+}
 
-    /// The kernels for a form and an element type, where there are some.
-    pub(super) const fn of(form: Form, dtype: DType) -> Option<&'static Self> {
-        match (form, dtype) {
-            (Form::Erf, DType::F32) => Some(&GELU_BWD_ERF_F32),
-            (Form::Erf, DType::F16) => Some(&GELU_BWD_ERF_F16),
-            (Form::Erf, DType::Bf16) => Some(&GELU_BWD_ERF_BF16),
-            (Form::Tanh, DType::F32) => Some(&GELU_BWD_TANH_F32),
-            (Form::Tanh, DType::F16) => Some(&GELU_BWD_TANH_F16),
-            (Form::Tanh, DType::Bf16) => Some(&GELU_BWD_TANH_BF16),
-            _ => None,
-        }
+/// The forward kernels of a form, by element type.
+pub(super) const fn forward(form: Form) -> &'static ByType<Forward> {
+    match form {
+        Form::Erf => &FORWARD_ERF,
+        Form::Tanh => &FORWARD_TANH,
     }
 }
 
-static GELU_FWD_ERF_F32: Forward = Forward::new("gelu_fwd_erf_f32", "gelu_fwd_erf_f32_general");
-static GELU_FWD_ERF_F16: Forward = Forward::new("gelu_fwd_erf_f16", "gelu_fwd_erf_f16_general");
-static GELU_FWD_ERF_BF16: Forward = Forward::new("gelu_fwd_erf_bf16", "gelu_fwd_erf_bf16_general");
-static GELU_FWD_TANH_F32: Forward = Forward::new("gelu_fwd_tanh_f32", "gelu_fwd_tanh_f32_general");
-static GELU_FWD_TANH_F16: Forward = Forward::new("gelu_fwd_tanh_f16", "gelu_fwd_tanh_f16_general");
-static GELU_FWD_TANH_BF16: Forward = Forward::new("gelu_fwd_tanh_bf16", "gelu_fwd_tanh_bf16_general");
+/// The backward kernels of a form, by element type.
+pub(super) const fn backward(form: Form) -> &'static ByType<Backward> {
+    match form {
+        Form::Erf => &BACKWARD_ERF,
+        Form::Tanh => &BACKWARD_TANH,
+    }
+}
 
-static GELU_BWD_ERF_F32: Backward =
-    Backward::new("gelu_bwd_erf_f32", "gelu_bwd_erf_f32_general", "gelu_bwd_f32_reduce");
-static GELU_BWD_ERF_F16: Backward =
-    Backward::new("gelu_bwd_erf_f16", "gelu_bwd_erf_f16_general", "gelu_bwd_f16_reduce");
-static GELU_BWD_ERF_BF16: Backward =
-    Backward::new("gelu_bwd_erf_bf16", "gelu_bwd_erf_bf16_general", "gelu_bwd_bf16_reduce");
-static GELU_BWD_TANH_F32: Backward =
-    Backward::new("gelu_bwd_tanh_f32", "gelu_bwd_tanh_f32_general", "gelu_bwd_f32_reduce");
-static GELU_BWD_TANH_F16: Backward =
-    Backward::new("gelu_bwd_tanh_f16", "gelu_bwd_tanh_f16_general", "gelu_bwd_f16_reduce");
-static GELU_BWD_TANH_BF16: Backward =
-    Backward::new("gelu_bwd_tanh_bf16", "gelu_bwd_tanh_bf16_general", "gelu_bwd_bf16_reduce");
+static FORWARD_ERF: ByType<Forward> = ByType {
+    f32: Forward::new("gelu_fwd_erf_f32", "gelu_fwd_erf_f32_general"),
+    f16: Forward::new("gelu_fwd_erf_f16", "gelu_fwd_erf_f16_general"),
+    bf16: Forward::new("gelu_fwd_erf_bf16", "gelu_fwd_erf_bf16_general"),
+};
+static FORWARD_TANH: ByType<Forward> = ByType {
+    f32: Forward::new("gelu_fwd_tanh_f32", "gelu_fwd_tanh_f32_general"),
+    f16: Forward::new("gelu_fwd_tanh_f16", "gelu_fwd_tanh_f16_general"),
+    bf16: Forward::new("gelu_fwd_tanh_bf16", "gelu_fwd_tanh_bf16_general"),
+};
+static BACKWARD_ERF: ByType<Backward> = ByType {
+    f32: Backward::new("gelu_bwd_erf_f32", "gelu_bwd_erf_f32_general", "gelu_bwd_f32_reduce"),
+    f16: Backward::new("gelu_bwd_erf_f16", "gelu_bwd_erf_f16_general", "gelu_bwd_f16_reduce"),
+    bf16: Backward::new("gelu_bwd_erf_bf16", "gelu_bwd_erf_bf16_general", "gelu_bwd_bf16_reduce"),
+};
+static BACKWARD_TANH: ByType<Backward> = ByType {
+    f32: Backward::new("gelu_bwd_tanh_f32", "gelu_bwd_tanh_f32_general", "gelu_bwd_f32_reduce"),
+    f16: Backward::new("gelu_bwd_tanh_f16", "gelu_bwd_tanh_f16_general", "gelu_bwd_f16_reduce"),
+    bf16: Backward::new("gelu_bwd_tanh_bf16", "gelu_bwd_tanh_bf16_general", "gelu_bwd_bf16_reduce"),
+};

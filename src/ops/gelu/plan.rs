@@ -1,13 +1,12 @@
 //! From a description of the tensors to launches: checks, the choice of the kernel, the way that work is shared. Pure.
 
-use super::kernels::{Backward, Forward};
-use super::{BACKWARD, BackwardDesc, FORWARD, ForwardDesc};
+use super::{BACKWARD, BackwardDesc, FORWARD, ForwardDesc, kernels};
 use crate::abi::{
     GELU_THREADS, GELU_VECTORS, GeluBwdGeneralParams, GeluBwdParams, GeluBwdReduceParams, GeluFwdGeneralParams,
     GeluFwdParams, GeluTiles,
 };
-use crate::check::{Arg, Rows, disjoint};
-use crate::device::{Caps, Launch, LaunchShape, Queue};
+use crate::check::{Arg, Rows, address, disjoint_present};
+use crate::device::{Caps, Launch, LaunchShape, Plan};
 use crate::element::DType;
 use crate::error::{Error, Result};
 use crate::ops::tiles::{MAX_WIDTH, THREADS, Tiling, lanes};
@@ -26,95 +25,11 @@ const ROWS_PER_PARTIAL: u64 = 256;
 const ROW_BLOCKS: u64 = 32;
 
 /// A forward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct ForwardPlan(ForwardLaunch);
-
-#[derive(Clone, Copy, Debug)]
-enum ForwardLaunch {
-    Plain(Launch<GeluFwdParams>),
-    General(Launch<GeluFwdGeneralParams>),
-}
+pub type ForwardPlan = Plan<(Option<Launch<GeluFwdParams>>, Option<Launch<GeluFwdGeneralParams>>)>;
 
 /// A backward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct BackwardPlan(BackwardLaunch);
-
-#[derive(Clone, Copy, Debug)]
-enum BackwardLaunch {
-    Plain(Launch<GeluBwdParams>),
-    General { main: Launch<GeluBwdGeneralParams>, reduce: Option<Launch<GeluBwdReduceParams>> },
-}
-
-impl ForwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe {
-            match &self.0 {
-                ForwardLaunch::Plain(launch) => launch.queue(queue),
-                ForwardLaunch::General(launch) => launch.queue(queue),
-            }
-        }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        match &self.0 {
-            ForwardLaunch::Plain(launch) => queue.preload(launch.kernel),
-            ForwardLaunch::General(launch) => queue.preload(launch.kernel),
-        }
-    }
-}
-
-impl BackwardPlan {
-    /// Queues the launches.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launches have run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // Where the second kernel cannot be loaded, the first must not have run.
-        self.preload(queue)?;
-        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in
-        // this order, so that the partial sums are there when they are read.
-        unsafe {
-            match &self.0 {
-                BackwardLaunch::Plain(launch) => launch.queue(queue),
-                BackwardLaunch::General { main, reduce } => {
-                    main.queue(queue)?;
-                    reduce.iter().try_for_each(|reduce| reduce.queue(queue))
-                }
-            }
-        }
-    }
-
-    /// Loads the kernels ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        match &self.0 {
-            BackwardLaunch::Plain(launch) => queue.preload(launch.kernel),
-            BackwardLaunch::General { main, reduce } => {
-                queue.preload(main.kernel)?;
-                reduce.iter().try_for_each(|reduce| queue.preload(reduce.kernel))
-            }
-        }
-    }
-}
+pub type BackwardPlan =
+    Plan<(Option<Launch<GeluBwdParams>>, Option<Launch<GeluBwdGeneralParams>>, Option<Launch<GeluBwdReduceParams>>)>;
 
 /// Checks a forward pass and decides how it runs. GELU runs alike on every device, so `_caps` decides nothing.
 ///
@@ -124,11 +39,11 @@ impl BackwardPlan {
 pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
     let TensorDesc { shape, dtype, .. } = desc.input;
     let input = Arg::new(FORWARD, "input", &desc.input).sound()?;
-    let kernels = Forward::of(desc.form, dtype).ok_or_else(|| unsupported(FORWARD, dtype))?;
+    let kernels = kernels::forward(desc.form).of(FORWARD, dtype)?;
     let output = Arg::new(FORWARD, "output", &desc.output).sound()?.dtype(dtype)?.shape(shape)?;
     let (rows, output_rows) = (input.rows()?, output.rows()?);
     let bias = column_vector(FORWARD, "bias", desc.bias.as_ref(), rows.width, dtype)?;
-    disjoint(&[output], &[input, bias.unwrap_or(input)])?;
+    disjoint_present(&[Some(output)], &[Some(input), bias])?;
 
     if bias.is_none() && rows.is_contiguous() && output_rows.is_contiguous() {
         let flat = Flat::of(input, &[input, output])?;
@@ -139,7 +54,7 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
             head: flat.head,
             vectors: flat.vectors,
         };
-        return Ok(ForwardPlan(ForwardLaunch::Plain(Launch { kernel: &kernels.plain, shape: flat.shape, params })));
+        return Ok(Plan::new((Some(Launch { kernel: &kernels.plain, shape: flat.shape, params }), None)));
     }
     let tiling = Tiling::of(rows, dtype);
     let vectorised = starts_on_vectors(input, rows) && starts_on_vectors(output, output_rows);
@@ -153,7 +68,7 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
         tiles,
     };
     let shape = tiling.shape(tiles.rows_per_block as u64);
-    Ok(ForwardPlan(ForwardLaunch::General(Launch { kernel: &kernels.general, shape, params })))
+    Ok(Plan::new((None, Some(Launch { kernel: &kernels.general, shape, params }))))
 }
 
 /// Checks a backward pass and decides how it runs. GELU runs alike on every device, so `_caps` decides nothing.
@@ -163,22 +78,18 @@ pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
 pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> {
     let TensorDesc { shape, dtype, .. } = desc.input;
     let input = Arg::new(BACKWARD, "input", &desc.input).sound()?;
-    let kernels = Backward::of(desc.form, dtype).ok_or_else(|| unsupported(BACKWARD, dtype))?;
+    let kernels = kernels::backward(desc.form).of(BACKWARD, dtype)?;
     let grad_output = Arg::new(BACKWARD, "grad_output", &desc.grad_output).sound()?.dtype(dtype)?.shape(shape)?;
     let grad_input = Arg::new(BACKWARD, "grad_input", &desc.grad_input).sound()?.dtype(dtype)?.shape(shape)?;
     let (rows, grad_output_rows, grad_input_rows) = (input.rows()?, grad_output.rows()?, grad_input.rows()?);
     let bias = column_vector(BACKWARD, "bias", desc.bias.as_ref(), rows.width, dtype)?;
     let grad_bias = column_vector(BACKWARD, "grad_bias", desc.grad_bias.as_ref(), rows.width, dtype)?;
-    let inputs = [grad_output, input, bias.unwrap_or(input)];
     let tiling = Tiling::of(rows, dtype);
     let partials = match grad_bias {
-        Some(grad_bias) => {
-            let workspace = workspace(desc.workspace.as_ref(), tiling.partial_bytes())?;
-            disjoint(&[grad_input, grad_bias, workspace], &inputs)?;
-            Some(workspace)
-        }
-        None => disjoint(&[grad_input], &inputs).map(|()| None)?,
+        Some(_) => Some(workspace(desc.workspace.as_ref(), tiling.partial_bytes())?),
+        None => None,
     };
+    disjoint_present(&[Some(grad_input), grad_bias, partials], &[Some(grad_output), Some(input), bias])?;
 
     let all_rows = [(grad_output, grad_output_rows), (input, rows), (grad_input, grad_input_rows)];
     if bias.is_none() && grad_bias.is_none() && all_rows.iter().all(|(_, rows)| rows.is_contiguous()) {
@@ -191,7 +102,7 @@ pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> 
             head: flat.head,
             vectors: flat.vectors,
         };
-        return Ok(BackwardPlan(BackwardLaunch::Plain(Launch { kernel: &kernels.plain, shape: flat.shape, params })));
+        return Ok(Plan::new((Some(Launch { kernel: &kernels.plain, shape: flat.shape, params }), None, None)));
     }
     let rows_per_block = if grad_bias.is_some() { tiling.summing_blocks() } else { tiling.short_blocks() };
     let vectorised = all_rows.iter().all(|&(tensor, rows)| starts_on_vectors(tensor, rows));
@@ -219,7 +130,7 @@ pub fn plan_backward(desc: &BackwardDesc, _caps: &Caps) -> Result<BackwardPlan> 
             width: tiles.width,
         },
     });
-    Ok(BackwardPlan(BackwardLaunch::General { main, reduce }))
+    Ok(Plan::new((None, Some(main), reduce)))
 }
 
 /// Bytes of workspace that a backward pass with `grad_bias` needs for an input of this shape and element type.
@@ -232,10 +143,6 @@ pub fn backward_workspace_bytes(shape: impl Into<Shape>, dtype: DType) -> usize 
     }
     let bytes = Tiling::of(Rows { rows: rows as i64, width, stride: 0 }, dtype).partial_bytes();
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-fn unsupported(op: &'static str, dtype: DType) -> Error {
-    Error::Unsupported { op, what: format!("`input` of {dtype}"), supported: "f32, f16 and bf16" }
 }
 
 /// A tensor with one element for each column, if there is one.
@@ -253,11 +160,6 @@ fn column_vector<'a>(
 fn workspace(tensor: Option<&TensorDesc>, required: u64) -> Result<Arg<'_>> {
     let tensor = tensor.ok_or(Error::WorkspaceTooSmall { op: BACKWARD, required, got: 0 })?;
     Arg::new(BACKWARD, "workspace", tensor).sound()?.dtype(DType::U8)?.workspace(required)
-}
-
-/// The address of an optional tensor as kernels take it: 0 where there is none.
-fn address(tensor: Option<Arg<'_>>) -> u64 {
-    tensor.map_or(0, |tensor| tensor.tensor.address)
 }
 
 /// Whether every row begins at a multiple of 16 bytes.

@@ -2,7 +2,7 @@
 
 use crate::abi::{GradClipFinishParams, GradClipNormParams, GradClipValueParams};
 use crate::device::Kernel;
-use crate::element::DType;
+use crate::ops::by_type::ByType;
 
 mod image {
     use crate::device::*;
@@ -25,18 +25,11 @@ impl Kernels {
     const fn new(norm: &'static str, value: &'static str) -> Self {
         Self { norm: Kernel::new(&image::GRAD_CLIP_STEP, norm), value: Kernel::new(&image::GRAD_CLIP_STEP, value) }
     }
-
-    /// The kernels for an element type, where there are some.
-    pub(super) const fn of(dtype: DType) -> Option<&'static Self> {
-        match dtype {
-            DType::F32 => Some(&OF_F32),
-            DType::F16 => Some(&OF_F16),
-            DType::Bf16 => Some(&OF_BF16),
-            _ => None,
-        }
-    }
 }
 
-static OF_F32: Kernels = Kernels::new("grad_clip_step_norm_f32", "grad_clip_step_value_f32");
-static OF_F16: Kernels = Kernels::new("grad_clip_step_norm_f16", "grad_clip_step_value_f16");
-static OF_BF16: Kernels = Kernels::new("grad_clip_step_norm_bf16", "grad_clip_step_value_bf16");
+/// By element type.
+pub(super) static KERNELS: ByType<Kernels> = ByType {
+    f32: Kernels::new("grad_clip_step_norm_f32", "grad_clip_step_value_f32"),
+    f16: Kernels::new("grad_clip_step_norm_f16", "grad_clip_step_value_f16"),
+    bf16: Kernels::new("grad_clip_step_norm_bf16", "grad_clip_step_value_bf16"),
+};

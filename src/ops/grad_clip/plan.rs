@@ -1,13 +1,13 @@
 //! From a list of gradients to the table that kernels read, and from the table to launches. Pure.
 
-use super::kernels::{FINISH, Kernels};
+use super::kernels::{FINISH, KERNELS, Kernels};
 use super::{Desc, NormDesc, OP, Rule};
 use crate::abi::{
     GRAD_CLIP_CHUNK, GRAD_CLIP_THREADS, GradClipChunk, GradClipFinishParams, GradClipNormParams, GradClipPartial,
     GradClipTensor, GradClipValueParams,
 };
 use crate::check::{Arg, disjoint};
-use crate::device::{Caps, Launch, LaunchShape, Params, Queue};
+use crate::device::{self, Caps, Launch, LaunchShape, Params, Queue};
 use crate::element::DType;
 use crate::error::{Error, Result};
 use crate::view::TensorDesc;
@@ -26,11 +26,7 @@ pub struct Plan {
 }
 
 /// A norm that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct NormPlan {
-    norm: Launch<GradClipNormParams>,
-    finish: Launch<GradClipFinishParams>,
-}
+pub type NormPlan = device::Plan<(Launch<GradClipNormParams>, Launch<GradClipFinishParams>)>;
 
 fn chunks_of(gradient: &TensorDesc) -> u64 {
     (gradient.shape.elements() as u64).div_ceil(GRAD_CLIP_CHUNK.into())
@@ -41,7 +37,7 @@ fn check(gradients: &[TensorDesc]) -> Result<(&'static Kernels, DType, u64)> {
     let unsupported = |what: String, supported| Error::Unsupported { op: OP, what, supported };
     let first = gradients.first().ok_or_else(|| unsupported("an empty list".into(), "at least one gradient"))?;
     let dtype = first.dtype;
-    let kernels = Kernels::of(dtype).ok_or_else(|| unsupported(format!("element type {dtype}"), "f32, f16, bf16"))?;
+    let kernels = KERNELS.of(OP, dtype)?;
     for (index, gradient) in gradients.iter().enumerate() {
         let checked = || Arg::new(OP, "gradient", gradient).sound()?.dtype(dtype)?.contiguous();
         checked().map_err(|error| error.of_entry(index))?;
@@ -168,7 +164,7 @@ impl Plan {
         finish.params.factor = desc.factor.address;
         finish.params.found_inf = desc.found_inf.address;
         finish.params.max_norm = desc.max_norm;
-        Ok(NormPlan { norm: self.norm, finish })
+        Ok(device::Plan::new((self.norm, finish)))
     }
 
     /// The launch that clamps every gradient to `[-limit, limit]`.
@@ -204,28 +200,6 @@ impl Plan {
         }
         let moved = Error::Moved { op: OP, argument: "gradient", expected, got: gradient.address };
         if gradient.address == expected { Ok(()) } else { Err(moved) }
-    }
-}
-
-impl NormPlan {
-    /// Queues the launches: two, however long the list is.
-    ///
-    /// # Safety
-    /// The memory that the descriptions named is alive until the launches have run, the table holds what [`table`] gave, and nothing else
-    /// touches any of it in a conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // Where the second kernel cannot be loaded, the first must not have run.
-        self.norm.preload(queue)?;
-        self.finish.preload(queue)?;
-        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in this order,
-        // so that the partial sums are there when they are read.
-        unsafe {
-            self.norm.queue(queue)?;
-            self.finish.queue(queue)
-        }
     }
 }
 

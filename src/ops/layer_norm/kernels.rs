@@ -2,7 +2,7 @@
 
 use crate::abi::{LayerNormBwdParams, LayerNormBwdReduceParams, LayerNormFwdParams};
 use crate::device::Kernel;
-use crate::element::DType;
+use crate::ops::by_type::ByType;
 
 mod image {
     use crate::device::*;
@@ -40,16 +40,6 @@ impl Forward {
             general: Kernel::new(&image::LAYER_NORM_FWD_GENERAL, general),
         }
     }
-
-    /// The kernels for an element type, where there are some.
-    pub(super) const fn of(dtype: DType) -> Option<&'static Self> {
-        match dtype {
-            DType::F32 => Some(&LAYER_NORM_FWD_F32),
-            DType::F16 => Some(&LAYER_NORM_FWD_F16),
-            DType::Bf16 => Some(&LAYER_NORM_FWD_BF16),
-            _ => None,
-        }
-    }
 }
 
 impl Backward {
@@ -61,37 +51,32 @@ impl Backward {
             reduce: Kernel::new(&image::LAYER_NORM_BWD_REDUCE, reduce),
         }
     }
-
-    /// The kernels for an element type, where there are some.
-    pub(super) const fn of(dtype: DType) -> Option<&'static Self> {
-        match dtype {
-            DType::F32 => Some(&LAYER_NORM_BWD_F32),
-            DType::F16 => Some(&LAYER_NORM_BWD_F16),
-            DType::Bf16 => Some(&LAYER_NORM_BWD_BF16),
-            _ => None,
-        }
-    }
 }
 
-static LAYER_NORM_FWD_F32: Forward = Forward::new("layer_norm_fwd_f32", "layer_norm_fwd_f32_general");
-static LAYER_NORM_FWD_F16: Forward = Forward::new("layer_norm_fwd_f16", "layer_norm_fwd_f16_general");
-static LAYER_NORM_FWD_BF16: Forward = Forward::new("layer_norm_fwd_bf16", "layer_norm_fwd_bf16_general");
-
-static LAYER_NORM_BWD_F32: Backward = Backward::new(
-    "layer_norm_bwd_f32",
-    "layer_norm_bwd_f32_dx",
-    "layer_norm_bwd_f32_columns",
-    "layer_norm_bwd_f32_reduce",
-);
-static LAYER_NORM_BWD_F16: Backward = Backward::new(
-    "layer_norm_bwd_f16",
-    "layer_norm_bwd_f16_dx",
-    "layer_norm_bwd_f16_columns",
-    "layer_norm_bwd_f16_reduce",
-);
-static LAYER_NORM_BWD_BF16: Backward = Backward::new(
-    "layer_norm_bwd_bf16",
-    "layer_norm_bwd_bf16_dx",
-    "layer_norm_bwd_bf16_columns",
-    "layer_norm_bwd_bf16_reduce",
-);
+/// Forward, by element type.
+pub(super) static FORWARD: ByType<Forward> = ByType {
+    f32: Forward::new("layer_norm_fwd_f32", "layer_norm_fwd_f32_general"),
+    f16: Forward::new("layer_norm_fwd_f16", "layer_norm_fwd_f16_general"),
+    bf16: Forward::new("layer_norm_fwd_bf16", "layer_norm_fwd_bf16_general"),
+};
+/// Backward, by element type.
+pub(super) static BACKWARD: ByType<Backward> = ByType {
+    f32: Backward::new(
+        "layer_norm_bwd_f32",
+        "layer_norm_bwd_f32_dx",
+        "layer_norm_bwd_f32_columns",
+        "layer_norm_bwd_f32_reduce",
+    ),
+    f16: Backward::new(
+        "layer_norm_bwd_f16",
+        "layer_norm_bwd_f16_dx",
+        "layer_norm_bwd_f16_columns",
+        "layer_norm_bwd_f16_reduce",
+    ),
+    bf16: Backward::new(
+        "layer_norm_bwd_bf16",
+        "layer_norm_bwd_bf16_dx",
+        "layer_norm_bwd_bf16_columns",
+        "layer_norm_bwd_bf16_reduce",
+    ),
+};

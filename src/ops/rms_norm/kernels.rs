@@ -2,7 +2,7 @@
 
 use crate::abi::{RmsNormBwdParams, RmsNormBwdReduceParams, RmsNormFwdParams};
 use crate::device::Kernel;
-use crate::element::DType;
+use crate::ops::by_type::ByType;
 
 mod image {
     use crate::device::*;
@@ -40,16 +40,6 @@ impl Forward {
             general: Kernel::new(&image::RMS_NORM_FWD_GENERAL, general),
         }
     }
-
-    /// The kernels for an element type, where there are some.
-    pub(super) const fn of(dtype: DType) -> Option<&'static Self> {
-        match dtype {
-            DType::F32 => Some(&RMS_NORM_FWD_F32),
-            DType::F16 => Some(&RMS_NORM_FWD_F16),
-            DType::Bf16 => Some(&RMS_NORM_FWD_BF16),
-            _ => None,
-        }
-    }
 }
 
 impl Backward {
@@ -61,25 +51,32 @@ impl Backward {
             reduce: Kernel::new(&image::RMS_NORM_BWD_REDUCE, reduce),
         }
     }
-
-    /// The kernels for an element type, where there are some.
-    pub(super) const fn of(dtype: DType) -> Option<&'static Self> {
-        match dtype {
-            DType::F32 => Some(&RMS_NORM_BWD_F32),
-            DType::F16 => Some(&RMS_NORM_BWD_F16),
-            DType::Bf16 => Some(&RMS_NORM_BWD_BF16),
-            _ => None,
-        }
-    }
 }
 
-static RMS_NORM_FWD_F32: Forward = Forward::new("rms_norm_fwd_f32", "rms_norm_fwd_f32_general");
-static RMS_NORM_FWD_F16: Forward = Forward::new("rms_norm_fwd_f16", "rms_norm_fwd_f16_general");
-static RMS_NORM_FWD_BF16: Forward = Forward::new("rms_norm_fwd_bf16", "rms_norm_fwd_bf16_general");
-
-static RMS_NORM_BWD_F32: Backward =
-    Backward::new("rms_norm_bwd_f32", "rms_norm_bwd_f32_dx", "rms_norm_bwd_f32_columns", "rms_norm_bwd_f32_reduce");
-static RMS_NORM_BWD_F16: Backward =
-    Backward::new("rms_norm_bwd_f16", "rms_norm_bwd_f16_dx", "rms_norm_bwd_f16_columns", "rms_norm_bwd_f16_reduce");
-static RMS_NORM_BWD_BF16: Backward =
-    Backward::new("rms_norm_bwd_bf16", "rms_norm_bwd_bf16_dx", "rms_norm_bwd_bf16_columns", "rms_norm_bwd_bf16_reduce");
+/// Forward, by element type.
+pub(super) static FORWARD: ByType<Forward> = ByType {
+    f32: Forward::new("rms_norm_fwd_f32", "rms_norm_fwd_f32_general"),
+    f16: Forward::new("rms_norm_fwd_f16", "rms_norm_fwd_f16_general"),
+    bf16: Forward::new("rms_norm_fwd_bf16", "rms_norm_fwd_bf16_general"),
+};
+/// Backward, by element type.
+pub(super) static BACKWARD: ByType<Backward> = ByType {
+    f32: Backward::new(
+        "rms_norm_bwd_f32",
+        "rms_norm_bwd_f32_dx",
+        "rms_norm_bwd_f32_columns",
+        "rms_norm_bwd_f32_reduce",
+    ),
+    f16: Backward::new(
+        "rms_norm_bwd_f16",
+        "rms_norm_bwd_f16_dx",
+        "rms_norm_bwd_f16_columns",
+        "rms_norm_bwd_f16_reduce",
+    ),
+    bf16: Backward::new(
+        "rms_norm_bwd_bf16",
+        "rms_norm_bwd_bf16_dx",
+        "rms_norm_bwd_bf16_columns",
+        "rms_norm_bwd_bf16_reduce",
+    ),
+};

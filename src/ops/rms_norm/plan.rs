@@ -1,17 +1,16 @@
 //! From a description of the tensors to launches: checks, the choice of the kernel, the way that work is shared. Pure.
 
-use super::kernels::{Backward, Forward};
-use super::{BACKWARD, BackwardDesc, Casting, FORWARD, ForwardDesc, ResidualDesc};
+use super::{BACKWARD, BackwardDesc, Casting, FORWARD, ForwardDesc, ResidualDesc, kernels};
 use crate::abi::{
     RMS_NORM_BWD_STAGES, RMS_NORM_BWD_THREADS, RMS_NORM_COLUMNS_THREADS, RMS_NORM_FWD_THREADS,
     RMS_NORM_GENERAL_THREADS, RMS_NORM_REDUCE_COLUMNS, RMS_NORM_REDUCE_THREADS, RMS_NORM_VECTORS, RmsNormBwdParams,
     RmsNormBwdReduceParams, RmsNormFwdParams,
 };
-use crate::check::{Arg, disjoint};
-use crate::device::{Caps, ComputeCapability, Launch, LaunchShape, Queue};
+use crate::check::{Arg, address, disjoint_present};
+use crate::device::{Caps, ComputeCapability, Launch, LaunchShape, Plan};
 use crate::error::Result;
 use crate::ops::rows::{
-    Checks, Groups, STATIC_SHARED, Teams, VECTOR, address, matrix_address, shared_vectors, starts_on_vectors, stride,
+    Checks, Groups, STATIC_SHARED, Teams, VECTOR, arg, matrix_address, shared_vectors, starts_on_vectors, stride,
 };
 use crate::view::Shape;
 
@@ -26,81 +25,11 @@ const MAX_GROUPS: u64 = 256;
 const MAX_COLUMN_GROUPS: u64 = 128;
 
 /// A forward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct ForwardPlan(Launch<RmsNormFwdParams>);
+pub type ForwardPlan = Plan<Launch<RmsNormFwdParams>>;
 
 /// A backward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct BackwardPlan {
-    rows: Launch<RmsNormBwdParams>,
-    columns: Option<Launch<RmsNormBwdParams>>,
-    reduce: Option<Launch<RmsNormBwdReduceParams>>,
-}
-
-impl ForwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        queue.preload(self.0.kernel)
-    }
-
-    /// The kernel that was chosen.
-    pub fn kernel(&self) -> &'static str {
-        self.0.kernel.name()
-    }
-}
-
-impl BackwardPlan {
-    /// Queues the launches.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launches have run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // Where one of the kernels cannot be loaded, none of them is queued.
-        self.preload(queue)?;
-        // SAFETY: the plan keeps the kernels inside the tensors, whose memory is the caller's promise; the stream runs them in
-        // this order, so that the partial sums are there when they are read.
-        unsafe {
-            self.rows.queue(queue)?;
-            self.columns.iter().try_for_each(|launch| launch.queue(queue))?;
-            self.reduce.iter().try_for_each(|launch| launch.queue(queue))
-        }
-    }
-
-    /// Loads the kernels ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        queue.preload(self.rows.kernel)?;
-        self.columns.iter().try_for_each(|launch| queue.preload(launch.kernel))?;
-        self.reduce.iter().try_for_each(|launch| queue.preload(launch.kernel))
-    }
-
-    /// The kernel that was chosen for the gradient of the input.
-    pub fn kernel(&self) -> &'static str {
-        self.rows.kernel.name()
-    }
-}
+pub type BackwardPlan =
+    Plan<(Launch<RmsNormBwdParams>, Option<Launch<RmsNormBwdParams>>, Option<Launch<RmsNormBwdReduceParams>>)>;
 
 /// Checks a forward pass and decides how it runs.
 ///
@@ -111,7 +40,7 @@ impl BackwardPlan {
 /// [`Error::Unsupported`](crate::Error::Unsupported) the element type or the epsilon.
 pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let check = Checks::of(FORWARD, &desc.input)?;
-    let kernels = Forward::of(check.dtype).ok_or_else(|| check.unsupported())?;
+    let kernels = kernels::FORWARD.of(FORWARD, check.dtype)?;
     let epsilon = check.epsilon(desc.epsilon)?;
     let (residual, sum) = match &desc.residual {
         Some(ResidualDesc { residual, sum }) => {
@@ -124,14 +53,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let rstd = desc.rstd.as_ref().map(|tensor| check.row_vector("rstd", tensor)).transpose()?;
 
     let input = check.input;
-    let inputs = [input.arg, residual.unwrap_or(input).arg, weight.unwrap_or(input.arg)];
-    let mut outputs = [output.arg; 3];
-    let mut count = 1;
-    for output in sum.map(|sum| sum.arg).into_iter().chain(rstd) {
-        outputs[count] = output;
-        count += 1;
-    }
-    disjoint(&outputs[..count], &inputs)?;
+    disjoint_present(&[Some(output.arg), arg(sum), rstd], &[Some(input.arg), arg(residual), weight])?;
 
     let mut params = RmsNormFwdParams {
         input: desc.input.address,
@@ -171,7 +93,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
             (&kernels.general, teams.general_shape(check.rows, params.shared_vectors))
         }
     };
-    Ok(ForwardPlan(Launch { kernel, shape, params }))
+    Ok(Plan::new(Launch { kernel, shape, params }))
 }
 
 /// Checks a backward pass and decides how it runs.
@@ -180,7 +102,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
 /// Those of [`plan_forward`], and [`Error::WorkspaceTooSmall`](crate::Error::WorkspaceTooSmall).
 pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
     let check = Checks::of(BACKWARD, &desc.input)?;
-    let kernels = Backward::of(check.dtype).ok_or_else(|| check.unsupported())?;
+    let kernels = kernels::BACKWARD.of(BACKWARD, check.dtype)?;
     let input = check.input;
     let grad_output = check.matrix("grad_output", &desc.grad_output)?;
     let weight = desc.weight.as_ref().map(|tensor| check.column_vector("weight", tensor)).transpose()?;
@@ -193,14 +115,10 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
         None => None,
     };
 
-    let inputs = [grad_output.arg, input.arg, weight.unwrap_or(input.arg), rstd, grad_sum.unwrap_or(input).arg];
-    let mut outputs = [grad_input.arg; 3];
-    let mut count = 1;
-    for output in [grad_weight, partials].into_iter().flatten() {
-        outputs[count] = output;
-        count += 1;
-    }
-    disjoint(&outputs[..count], &inputs)?;
+    disjoint_present(
+        &[Some(grad_input.arg), grad_weight, partials],
+        &[Some(grad_output.arg), Some(input.arg), weight, Some(rstd), arg(grad_sum)],
+    )?;
 
     let mut params = RmsNormBwdParams {
         grad_output: desc.grad_output.address,
@@ -262,7 +180,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
             row_groups: groups,
         },
     });
-    Ok(BackwardPlan { rows, columns, reduce })
+    Ok(Plan::new((rows, columns, reduce)))
 }
 
 /// Bytes of workspace that a backward pass with `grad_weight` needs for an input of this shape.

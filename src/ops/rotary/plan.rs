@@ -1,10 +1,10 @@
 //! From a description of the tensors to a launch: checks, the choice of the kernel, the way that work is shared. Pure.
 
-use super::kernels::Kernels;
+use super::kernels::KERNELS;
 use super::{Direction, OperandDesc, Pairing, PositionsDesc, RotateDesc};
 use crate::abi::{ROTARY_THREADS, RotaryParams, RotaryTensor};
 use crate::check::{Arg, disjoint_or_in_place};
-use crate::device::{Caps, Launch, LaunchShape, Queue};
+use crate::device::{Caps, Launch, LaunchShape, Plan};
 use crate::element::DType;
 use crate::error::{Error, Result};
 use crate::view::TensorDesc;
@@ -19,36 +19,7 @@ const MAX_HEAD_DIM: u64 = 1 << 16;
 const BUSY_WARPS: u32 = 16;
 
 /// A rotation that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct RotatePlan(Launch<RotaryParams>);
-
-impl RotatePlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        queue.preload(self.0.kernel)
-    }
-
-    /// The kernel that was chosen.
-    pub fn kernel(&self) -> &'static str {
-        self.0.kernel.name()
-    }
-}
+pub type RotatePlan = Plan<Launch<RotaryParams>>;
 
 /// Checks a rotation and decides how it runs.
 ///
@@ -64,11 +35,7 @@ pub fn plan(desc: &RotateDesc<'_>, direction: Direction, caps: &Caps) -> Result<
     if let Some(keys) = &keys {
         keys.input.dtype(dtype)?.shape([batch, length, keys.input.tensor.shape[2], head_dim])?;
     }
-    let kernels = Kernels::of(dtype).ok_or_else(|| Error::Unsupported {
-        op,
-        what: format!("a tensor of {dtype}"),
-        supported: "f32, f16 and bf16",
-    })?;
+    let kernels = KERNELS.of(op, dtype)?;
     let tokens = (batch as u64).saturating_mul(length as u64);
     if tokens > MAX_TOKENS {
         let what = "the number of tokens";
@@ -133,7 +100,7 @@ pub fn plan(desc: &RotateDesc<'_>, direction: Direction, caps: &Caps) -> Result<
         reserved: 0,
         turns: desc.frequencies.by_thirty_two(),
     };
-    Ok(RotatePlan(Launch { kernel, shape, params }))
+    Ok(Plan::new(Launch { kernel, shape, params }))
 }
 
 /// Positions of each token, or of each place in a text.

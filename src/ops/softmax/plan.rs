@@ -1,10 +1,9 @@
 //! From a description of the tensors to launches: checks, the choice of the kernel, the way that work is shared. Pure.
 
-use super::kernels::{backward, forward};
-use super::{BACKWARD, BackwardDesc, FORWARD, ForwardDesc, MAX_WIDTH, MaskDesc};
+use super::{BACKWARD, BackwardDesc, FORWARD, ForwardDesc, MAX_WIDTH, MaskDesc, kernels};
 use crate::abi::{SOFTMAX_THREADS, SOFTMAX_VECTORS, SoftmaxBwdParams, SoftmaxFwdParams};
-use crate::check::{Arg, Rows, disjoint};
-use crate::device::{Caps, Launch, Queue};
+use crate::check::{Arg, Rows, address, disjoint_present};
+use crate::device::{Caps, Launch, Plan};
 use crate::element::DType;
 use crate::error::{Error, Result};
 use crate::ops::resident::{Bounds, Resident};
@@ -15,58 +14,10 @@ const MAX_ROWS: u64 = i32::MAX as u64;
 const LEADING: usize = 4;
 
 /// A forward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct ForwardPlan(Launch<SoftmaxFwdParams>);
+pub type ForwardPlan = Plan<Launch<SoftmaxFwdParams>>;
 
 /// A backward pass that has been checked, ready to be launched any number of times.
-#[derive(Clone, Copy, Debug)]
-pub struct BackwardPlan(Launch<SoftmaxBwdParams>);
-
-impl ForwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        self.0.preload(queue)
-    }
-}
-
-impl BackwardPlan {
-    /// Queues the launch.
-    ///
-    /// # Safety
-    /// The memory that the description named is alive until the launch has run, and nothing else touches it in a
-    /// conflicting way meanwhile.
-    ///
-    /// # Errors
-    /// Those of loading and launching a kernel.
-    pub unsafe fn launch(&self, queue: &impl Queue) -> Result<()> {
-        // SAFETY: the plan keeps the kernel inside the tensors, whose memory is the caller's promise.
-        unsafe { self.0.queue(queue) }
-    }
-
-    /// Loads the kernel ahead of the first launch.
-    ///
-    /// # Errors
-    /// Those of loading a kernel.
-    pub fn preload(&self, queue: &impl Queue) -> Result<()> {
-        self.0.preload(queue)
-    }
-}
+pub type BackwardPlan = Plan<Launch<SoftmaxBwdParams>>;
 
 /// Checks a forward pass and decides how it runs.
 ///
@@ -76,7 +27,7 @@ impl BackwardPlan {
 pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let TensorDesc { shape, dtype, .. } = desc.input;
     let (input, rows) = first(FORWARD, "input", &desc.input)?;
-    let kernel = forward(dtype).ok_or_else(|| unsupported(FORWARD, dtype))?;
+    let kernel = kernels::FORWARD.of(FORWARD, dtype)?;
     let scale = check_scale(FORWARD, desc.options.scale)?;
     let (output, output_rows) = like(FORWARD, "output", &desc.output, shape, dtype)?;
     let (mask, mask_adds) = match &desc.mask {
@@ -86,11 +37,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     };
     let in_place = desc.output == desc.input;
     let other = mask.map(|(mask, _)| mask);
-    match (in_place, other) {
-        (true, None) => disjoint(&[output], &[])?,
-        (true, Some(mask)) => disjoint(&[output], &[mask])?,
-        (false, mask) => disjoint(&[output], &[input, mask.unwrap_or(input)])?,
-    }
+    disjoint_present(&[Some(output)], &[(!in_place).then_some(input), other])?;
 
     let teams = Resident::of(rows.width as u32, dtype, &bounds(1), caps);
     let leading = &shape[..shape.len().saturating_sub(1)];
@@ -101,7 +48,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     }
     let params = SoftmaxFwdParams {
         input: desc.input.address,
-        mask: other.map_or(0, |mask| mask.tensor.address),
+        mask: address(other),
         output: desc.output.address,
         input_stride: rows.stride,
         output_stride: output_rows.stride,
@@ -117,7 +64,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         causal: desc.options.causal.is_some().into(),
         scale,
     };
-    Ok(ForwardPlan(Launch { kernel, shape: teams.shape(rows.rows as u64), params }))
+    Ok(Plan::new(Launch { kernel, shape: teams.shape(rows.rows as u64), params }))
 }
 
 /// Checks a backward pass and decides how it runs.
@@ -127,12 +74,12 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
 pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
     let TensorDesc { shape, dtype, .. } = desc.output;
     let (output, rows) = first(BACKWARD, "output", &desc.output)?;
-    let kernel = backward(dtype).ok_or_else(|| unsupported(BACKWARD, dtype))?;
+    let kernel = kernels::BACKWARD.of(BACKWARD, dtype)?;
     let scale = check_scale(BACKWARD, desc.scale)?;
     let (grad_output, grad_output_rows) = like(BACKWARD, "grad_output", &desc.grad_output, shape, dtype)?;
     let (grad_input, grad_input_rows) = like(BACKWARD, "grad_input", &desc.grad_input, shape, dtype)?;
     let in_place = desc.grad_input == desc.grad_output;
-    disjoint(&[grad_input], &[output, if in_place { output } else { grad_output }])?;
+    disjoint_present(&[Some(grad_input)], &[Some(output), (!in_place).then_some(grad_output)])?;
 
     let teams = Resident::of(rows.width as u32, dtype, &bounds(2), caps);
     let params = SoftmaxBwdParams {
@@ -150,7 +97,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
         scale,
         reserved: 0,
     };
-    Ok(BackwardPlan(Launch { kernel, shape: teams.shape(rows.rows as u64), params }))
+    Ok(Plan::new(Launch { kernel, shape: teams.shape(rows.rows as u64), params }))
 }
 
 /// What the kernels keep on chip.
@@ -202,8 +149,4 @@ fn check_scale(op: &'static str, scale: f32) -> Result<f32> {
         return Ok(scale);
     }
     Err(Error::Unsupported { op, what: format!("a scale of {scale}"), supported: "finite ones" })
-}
-
-fn unsupported(op: &'static str, dtype: DType) -> Error {
-    Error::Unsupported { op, what: format!("a tensor of {dtype}"), supported: "f32, f16 and bf16" }
 }
