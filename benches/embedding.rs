@@ -4,92 +4,19 @@ mod common;
 #[path = "../tests/common/data.rs"]
 #[allow(dead_code)] // Shared with the tests, which use all of it.
 mod data;
+#[path = "workloads/embedding.rs"]
+mod workload;
 
 use std::marker::PhantomData;
 
 use common::Workload;
 use criterion::{Criterion, criterion_group, criterion_main};
-use data::Rng;
 use half::bf16;
-use warpsmith::ops::embedding::{self, Lookup, Options, Positions};
-use warpsmith::{Buffer, Device, Float};
+use warpsmith::Float;
+use workload::{Backward, Forward};
 
 /// Tokens of a step, and the widths of GPT-2 and of larger models.
 const SHAPES: [[usize; 2]; 3] = [[16_384, 768], [16_384, 2048], [65_536, 4096]];
-const VOCABULARY: usize = 50_304;
-const LENGTH: usize = 1024;
-
-/// Tokens and counted positions.
-struct Forward<T>(PhantomData<T>);
-
-/// The gradient of the token table.
-struct Backward<T>(PhantomData<T>);
-
-/// Ids below [`VOCABULARY`], the smaller the more often, as words are.
-fn words(rng: &mut Rng, count: usize) -> Vec<i32> {
-    (0..count).map(|_| ((VOCABULARY as f64).powf(rng.unit()) - 1.0) as i32).collect()
-}
-
-impl<T: Float> Workload for Forward<T> {
-    fn name(&self) -> String {
-        format!("embedding/forward/{}", T::DTYPE)
-    }
-
-    fn bytes(&self, [rows, width]: [usize; 2]) -> usize {
-        (2 * rows + LENGTH.min(rows)) * width * size_of::<T>() + 4 * rows
-    }
-
-    fn prepare<D: Device>(&self, device: &D, [rows, width]: [usize; 2]) -> impl FnMut() {
-        let (mut rng, length) = (Rng::new(1), LENGTH.min(rows));
-        let mut random = |count| device.upload(&rng.normals::<T>(count, 0.0, 1.0)).expect("upload");
-        let (table, positions) = (random(VOCABULARY * width), random(length * width));
-        let ids = device.upload(&words(&mut rng, rows)).expect("upload");
-        let mut output = device.alloc::<T>(rows * width).expect("alloc");
-        move || {
-            let sequences = rows / length;
-            let (table, ids) =
-                (table.view([VOCABULARY, width]).expect("a view"), ids.view([sequences, length]).expect("a view"));
-            let tensors = embedding::Forward {
-                token: Lookup { table, ids },
-                position: Some(Positions::Counted {
-                    table: positions.view([length, width]).expect("a view"),
-                    offset: 0,
-                }),
-                segment: None,
-                output: output.view_mut([sequences, length, width]).expect("a view"),
-            };
-            embedding::forward(device, tensors).expect("embedding::forward");
-        }
-    }
-}
-
-impl<T: Float> Workload for Backward<T> {
-    fn name(&self) -> String {
-        format!("embedding/backward/{}", T::DTYPE)
-    }
-
-    fn bytes(&self, [rows, width]: [usize; 2]) -> usize {
-        (rows + VOCABULARY) * width * size_of::<T>() + 4 * rows
-    }
-
-    fn prepare<D: Device>(&self, device: &D, [rows, width]: [usize; 2]) -> impl FnMut() {
-        let mut rng = Rng::new(1);
-        let grad_output = device.upload(&rng.normals::<T>(rows * width, 0.0, 1.0)).expect("upload");
-        let ids = device.upload(&words(&mut rng, rows)).expect("upload");
-        let mut grad_table = device.alloc::<T>(VOCABULARY * width).expect("alloc");
-        let bytes = embedding::backward_workspace_bytes([rows], [VOCABULARY, width]);
-        let mut workspace = device.alloc::<u8>(bytes).expect("alloc");
-        move || {
-            let tensors = embedding::Backward {
-                grad_output: grad_output.view([rows, width]).expect("a view"),
-                ids: ids.view([rows]).expect("a view"),
-                grad_table: grad_table.view_mut([VOCABULARY, width]).expect("a view"),
-                workspace: workspace.view_mut([bytes]).expect("a view"),
-            };
-            embedding::backward(device, tensors, &Options::default()).expect("embedding::backward");
-        }
-    }
-}
 
 fn every_pass<T: Float>(criterion: &mut Criterion) {
     common::run(criterion, &Forward::<T>(PhantomData), &SHAPES);

@@ -4,117 +4,19 @@ mod common;
 #[path = "../tests/common/data.rs"]
 #[allow(dead_code)] // Shared with the tests, which use all of it.
 mod data;
+#[path = "workloads/layer_norm.rs"]
+mod workload;
 
 use std::marker::PhantomData;
 
 use common::Workload;
 use criterion::{Criterion, criterion_group, criterion_main};
-use data::Rng;
 use half::{bf16, f16};
-use warpsmith::ops::layer_norm::{self, Residual, Statistics};
-use warpsmith::{Buffer, Device, Float};
+use warpsmith::Float;
+use workload::{Backward, Forward};
 
 /// The widths of GPT-2 and of larger models, at about as many rows as a step has tokens.
 const SHAPES: [[usize; 2]; 5] = [[16_384, 768], [8192, 1024], [16_384, 1024], [16_384, 4096], [4096, 16_384]];
-
-/// A forward pass with weight, bias and statistics.
-struct Forward<T> {
-    residual: bool,
-    element: PhantomData<T>,
-}
-
-/// A backward pass with all gradients.
-struct Backward<T> {
-    residual: bool,
-    element: PhantomData<T>,
-}
-
-fn name<T: Float>(pass: &str, residual: bool) -> String {
-    format!("layer_norm/{pass}{}/{}", if residual { "_residual" } else { "" }, T::DTYPE)
-}
-
-/// Bytes of `matrices` tensors of rows, `vectors` of columns, and the statistics.
-fn bytes<T>([rows, width]: [usize; 2], matrices: usize, vectors: usize) -> usize {
-    (matrices * rows + vectors) * width * size_of::<T>() + 2 * rows * size_of::<f32>()
-}
-
-impl<T: Float> Workload for Forward<T> {
-    fn name(&self) -> String {
-        name::<T>("forward", self.residual)
-    }
-
-    fn bytes(&self, shape: [usize; 2]) -> usize {
-        bytes::<T>(shape, if self.residual { 4 } else { 2 }, 2)
-    }
-
-    fn prepare<D: Device>(&self, device: &D, shape: [usize; 2]) -> impl FnMut() {
-        let [rows, width] = shape;
-        let mut rng = Rng::new(1);
-        let mut random = |count, mean| device.upload(&rng.normals::<T>(count, mean, 1.0)).expect("upload");
-        let (input, weight, bias) = (random(rows * width, 0.0), random(width, 1.0), random(width, 0.0));
-        let mut residual = self.residual.then(|| (random(rows * width, 0.0), random(rows * width, 0.0)));
-        let mut output = device.alloc::<T>(rows * width).expect("alloc");
-        let (mut mean, mut rstd) = (device.alloc(rows).expect("alloc"), device.alloc(rows).expect("alloc"));
-        move || {
-            let residual = residual.as_mut().map(|(residual, sum)| Residual {
-                residual: residual.view(shape).expect("a view"),
-                sum: sum.view_mut(shape).expect("a view"),
-            });
-            let (mean, rstd) = (mean.view_mut([rows]).expect("a view"), rstd.view_mut([rows]).expect("a view"));
-            let tensors = layer_norm::Forward {
-                input: input.view(shape).expect("a view"),
-                residual,
-                weight: Some(weight.view([width]).expect("a view")),
-                bias: Some(bias.view([width]).expect("a view")),
-                output: output.view_mut(shape).expect("a view"),
-                statistics: Some(Statistics { mean, rstd }),
-            };
-            layer_norm::forward(device, tensors, 1e-5).expect("layer_norm::forward");
-        }
-    }
-}
-
-impl<T: Float> Workload for Backward<T> {
-    fn name(&self) -> String {
-        name::<T>("backward", self.residual)
-    }
-
-    fn bytes(&self, shape: [usize; 2]) -> usize {
-        bytes::<T>(shape, if self.residual { 4 } else { 3 }, 3)
-    }
-
-    fn prepare<D: Device>(&self, device: &D, shape: [usize; 2]) -> impl FnMut() {
-        let [rows, width] = shape;
-        let mut rng = Rng::new(1);
-        let mut random = |count, mean| device.upload(&rng.normals::<T>(count, mean, 1.0)).expect("upload");
-        let (grad_output, input, weight) = (random(rows * width, 0.0), random(rows * width, 0.0), random(width, 1.0));
-        let grad_sum = self.residual.then(|| random(rows * width, 0.0));
-        let mut statistics = |mean| device.upload(&rng.normals::<f32>(rows, mean, 0.01)).expect("upload");
-        let (mean, rstd) = (statistics(0.0), statistics(1.0));
-        let mut grad_input = device.alloc::<T>(rows * width).expect("alloc");
-        let vector = || device.alloc::<T>(width).expect("alloc");
-        let (mut grad_weight, mut grad_bias) = (vector(), vector());
-        let mut workspace = device.alloc::<u8>(layer_norm::backward_workspace_bytes(shape)).expect("alloc");
-        move || {
-            let workspace_bytes = workspace.len();
-            let tensors = layer_norm::Backward {
-                grad_output: grad_output.view(shape).expect("a view"),
-                input: input.view(shape).expect("a view"),
-                weight: Some(weight.view([width]).expect("a view")),
-                statistics: Statistics {
-                    mean: mean.view([rows]).expect("a view"),
-                    rstd: rstd.view([rows]).expect("a view"),
-                },
-                grad_sum: grad_sum.as_ref().map(|grad_sum| grad_sum.view(shape).expect("a view")),
-                grad_input: grad_input.view_mut(shape).expect("a view"),
-                grad_weight: Some(grad_weight.view_mut([width]).expect("a view")),
-                grad_bias: Some(grad_bias.view_mut([width]).expect("a view")),
-                workspace: Some(workspace.view_mut([workspace_bytes]).expect("a view")),
-            };
-            layer_norm::backward(device, tensors).expect("layer_norm::backward");
-        }
-    }
-}
 
 fn every_pass<T: Float>(criterion: &mut Criterion) {
     for residual in [false, true] {

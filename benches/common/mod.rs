@@ -4,30 +4,16 @@
 //! the median is reported as bytes per second and as a share of the card's memory bandwidth, or as operations per second of the tensor cores. Without a GPU a small size runs on the
 //! emulator, for what it is worth: that the bench works.
 
+mod workload;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
 use criterion::Criterion;
 use warpsmith::cudarc::driver::{CudaSlice, sys};
 use warpsmith::emulator::DeviceModel;
-use warpsmith::{CudaDevice, Device, EmulatedDevice, Error};
-
-/// One thing to time.
-pub trait Workload {
-    /// The bench's id without the shape: `gelu/forward_tanh/bf16`.
-    fn name(&self) -> String;
-    /// The shape that stands in for all others on the emulator.
-    const EMULATED_SHAPE: [usize; 2] = [64, 256];
-
-    /// Bytes that have to move to and from memory for `[rows, width]`: every tensor read or written once.
-    fn bytes(&self, shape: [usize; 2]) -> usize;
-    /// Operations of tensor cores, where they and not memory set the pace.
-    fn flops(&self, _shape: [usize; 2]) -> Option<f64> {
-        None
-    }
-    /// Uploads the tensors; what is returned queues the operation once.
-    fn prepare<D: Device>(&self, device: &D, shape: [usize; 2]) -> impl FnMut();
-}
+use warpsmith::{CudaDevice, EmulatedDevice, Error};
+pub use workload::Workload;
 
 /// Times a workload at these shapes on the GPU, or at one small shape on the emulator. `WARPSMITH_DEVICE` may ask for either.
 pub fn run(criterion: &mut Criterion, workload: &impl Workload, shapes: &[[usize; 2]]) {
