@@ -3,6 +3,7 @@
 #include "adamw8bit/adamw8bit_params.h"
 #include "attention/attention_params.h"
 #include "cross_entropy/cross_entropy_params.h"
+#include "dropout/dropout_params.h"
 #include "embedding/embedding_params.h"
 #include "gelu/gelu_params.h"
 #include "grad_clip/grad_clip_params.h"

@@ -720,6 +720,72 @@ const _: () = {
     ["Offset of field: CrossEntropyReduceParams::rows"]
         [::core::mem::offset_of!(CrossEntropyReduceParams, rows) - 24usize];
 };
+/// Threads of every block.
+pub const DROPOUT_THREADS: u32 = 256;
+/// Arguments of `dropout_fwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct DropoutFwdParams {
+    /// [rows, width] T, read: what is dropped or kept.
+    pub input: u64,
+    /// [rows, width] T, read, optional: what the result is added to.
+    pub residual: u64,
+    /// [rows, width] T, written: `input` or `residual`, or memory that is not read.
+    pub output: u64,
+    /// [2] of 64 bits, read: seed and offset of the random numbers.
+    pub state: u64,
+    /// Added to that offset.
+    pub random_offset: u64,
+    /// Row stride of `input`.
+    pub input_stride: i64,
+    /// Row stride of `residual`.
+    pub residual_stride: i64,
+    /// Row stride of `output`.
+    pub output_stride: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Rows of a block.
+    pub rows_per_block: i64,
+    /// Elements of a row.
+    pub width: u32,
+    /// A power of two from 1 to 32.
+    pub threads_per_row: u32,
+    /// Not 0 where every row of every tensor begins at a multiple of 16 bytes, and at a multiple of four elements of the whole.
+    pub vectorised: u32,
+    /// Not 0 where random words decide; otherwise zeros do.
+    pub random: u32,
+    /// The least word that keeps its element.
+    pub threshold: u32,
+    /// What kept elements are multiplied by.
+    pub scale: f32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of DropoutFwdParams"][::core::mem::size_of::<DropoutFwdParams>() - 104usize];
+    ["Alignment of DropoutFwdParams"][::core::mem::align_of::<DropoutFwdParams>() - 8usize];
+    ["Offset of field: DropoutFwdParams::input"][::core::mem::offset_of!(DropoutFwdParams, input) - 0usize];
+    ["Offset of field: DropoutFwdParams::residual"][::core::mem::offset_of!(DropoutFwdParams, residual) - 8usize];
+    ["Offset of field: DropoutFwdParams::output"][::core::mem::offset_of!(DropoutFwdParams, output) - 16usize];
+    ["Offset of field: DropoutFwdParams::state"][::core::mem::offset_of!(DropoutFwdParams, state) - 24usize];
+    ["Offset of field: DropoutFwdParams::random_offset"]
+        [::core::mem::offset_of!(DropoutFwdParams, random_offset) - 32usize];
+    ["Offset of field: DropoutFwdParams::input_stride"]
+        [::core::mem::offset_of!(DropoutFwdParams, input_stride) - 40usize];
+    ["Offset of field: DropoutFwdParams::residual_stride"]
+        [::core::mem::offset_of!(DropoutFwdParams, residual_stride) - 48usize];
+    ["Offset of field: DropoutFwdParams::output_stride"]
+        [::core::mem::offset_of!(DropoutFwdParams, output_stride) - 56usize];
+    ["Offset of field: DropoutFwdParams::rows"][::core::mem::offset_of!(DropoutFwdParams, rows) - 64usize];
+    ["Offset of field: DropoutFwdParams::rows_per_block"]
+        [::core::mem::offset_of!(DropoutFwdParams, rows_per_block) - 72usize];
+    ["Offset of field: DropoutFwdParams::width"][::core::mem::offset_of!(DropoutFwdParams, width) - 80usize];
+    ["Offset of field: DropoutFwdParams::threads_per_row"]
+        [::core::mem::offset_of!(DropoutFwdParams, threads_per_row) - 84usize];
+    ["Offset of field: DropoutFwdParams::vectorised"][::core::mem::offset_of!(DropoutFwdParams, vectorised) - 88usize];
+    ["Offset of field: DropoutFwdParams::random"][::core::mem::offset_of!(DropoutFwdParams, random) - 92usize];
+    ["Offset of field: DropoutFwdParams::threshold"][::core::mem::offset_of!(DropoutFwdParams, threshold) - 96usize];
+    ["Offset of field: DropoutFwdParams::scale"][::core::mem::offset_of!(DropoutFwdParams, scale) - 100usize];
+};
 /// Threads of a block of every kernel but `embedding_bwd_T_join`.
 pub const EMBEDDING_THREADS: u32 = 256;
 /// Most rows that one warp adds up (`_few`); with more, a table row has blocks of its own (`_many`).
@@ -2105,6 +2171,29 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for CrossEntropyReduceParams {}
+
+const _: () = assert!(
+    size_of::<DropoutFwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<f32>(),
+    "DropoutFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for DropoutFwdParams {}
 
 const _: () = assert!(
     size_of::<EmbeddingLookup>() == size_of::<u64>() + size_of::<u64>() + size_of::<i64>() + size_of::<i64>(),

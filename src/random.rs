@@ -16,7 +16,7 @@
 //! A probability `p` is a threshold of `round(p * 2^32)` words out of 2^32, at least one and not all for `p` between 0 and 1; at 0 and 1 it is exact.
 
 use crate::check::Arg;
-use crate::device::Device;
+use crate::device::{Args, Device};
 use crate::element::DType;
 use crate::error::Result;
 use crate::view::{TensorDesc, View};
@@ -39,11 +39,17 @@ pub struct Random<'a, D: Device> {
     pub offset: u64,
 }
 
-#[allow(dead_code)] // The operations that draw use it.
 impl RandomDesc {
     /// The state, checked.
     pub(crate) fn check<'a>(&'a self, op: &'static str) -> Result<Arg<'a>> {
         Arg::new(op, "state", &self.state).sound()?.dtype(DType::I64)?.shape([2])?.contiguous()
+    }
+}
+
+impl<'a, D: Device> Random<'a, D> {
+    /// Registers the state, which is read.
+    pub(crate) fn describe(&'a self, args: &mut Args<'a, D>) -> Result<RandomDesc> {
+        Ok(RandomDesc { state: args.read("state", &self.state)?, offset: self.offset })
     }
 }
 
@@ -57,7 +63,6 @@ pub const fn blocks(words: u64) -> u64 {
     words.div_ceil(4)
 }
 
-#[allow(dead_code)] // As above.
 /// How many of the 2^32 words lie below a probability, which is neither 0 nor 1.
 pub(crate) fn threshold(probability: f64) -> u32 {
     (probability * 2f64.powi(32)).round().clamp(1.0, f64::from(u32::MAX)) as u32

@@ -14,6 +14,7 @@ use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
 use warpsmith::ops::activation::{self, Function};
 use warpsmith::ops::adamw8bit::{self, AdamW8bit, ParameterDesc, Scalars, ScalarsDesc, Tensors};
 use warpsmith::ops::cross_entropy::{self, Reduction};
+use warpsmith::ops::dropout;
 use warpsmith::ops::embedding;
 use warpsmith::ops::gelu::{self, Form};
 use warpsmith::ops::rms_norm::{self, Casting};
@@ -372,6 +373,22 @@ fn an_activation_plan_allocates_nothing() {
         let (count, plan) = allocations(|| activation::plan_forward(&forward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
         let (count, plan) = allocations(|| activation::plan_backward(&backward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+    }
+}
+
+#[test]
+fn a_dropout_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let random = warpsmith::random::RandomDesc { state: vector(5, 2, DType::I64), offset: 6 };
+    for (pitch, all) in [(100, false), (200, true)] {
+        let residual = all.then(|| matrix(2, pitch));
+        let (input, output) = (matrix(1, pitch), matrix(3, pitch));
+        let forward = dropout::ForwardDesc { input, residual, output, random, probability: 0.5 };
+        let backward = dropout::BackwardDesc { grad_output: input, grad_input: input, random, probability: 0.5 };
+        let (count, plan) = allocations(|| dropout::plan_forward(&forward, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+        let (count, plan) = allocations(|| dropout::plan_backward(&backward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
     }
 }

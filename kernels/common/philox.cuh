@@ -3,6 +3,7 @@
 // What operations take from which block stands in src/random.rs; the CPU's twin is src/reference/philox.rs.
 #pragma once
 #include "ptx/global.cuh"
+#include "ptx/multiply.cuh"
 
 namespace warpsmith {
 
@@ -22,9 +23,8 @@ struct Philox {
         uint4 words = {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), redraw, 0};
 #pragma unroll
         for (int round = 0; round < 10; ++round) {
-            const uint64_t first = uint64_t{0xd2511f53u} * words.x, second = uint64_t{0xcd9e8d57u} * words.z;
-            words = {static_cast<uint32_t>(second >> 32) ^ words.y ^ key_low, static_cast<uint32_t>(second),
-                     static_cast<uint32_t>(first >> 32) ^ words.w ^ key_high, static_cast<uint32_t>(first)};
+            const uint2 first = ptx::multiply_wide(words.x, 0xd2511f53u), second = ptx::multiply_wide(words.z, 0xcd9e8d57u);
+            words = {second.y ^ words.y ^ key_low, second.x, first.y ^ words.w ^ key_high, first.x};
             key_low += 0x9e3779b9u;
             key_high += 0xbb67ae85u;
         }

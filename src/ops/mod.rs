@@ -10,6 +10,7 @@ pub mod adamw8bit;
 pub mod attention;
 mod by_type;
 pub mod cross_entropy;
+pub mod dropout;
 pub mod embedding;
 pub mod gelu;
 pub mod grad_clip;

@@ -8,6 +8,7 @@ pub mod activation;
 pub mod adamw8bit;
 pub mod attention;
 pub mod cross_entropy;
+pub mod dropout;
 pub mod embedding;
 pub mod gelu;
 pub mod grad_clip;

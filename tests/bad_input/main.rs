@@ -12,6 +12,7 @@ mod adamw8bit;
 mod attention;
 mod attention_backward;
 mod cross_entropy;
+mod dropout;
 mod embedding;
 mod gelu;
 mod grad_clip;

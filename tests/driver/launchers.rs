@@ -4,6 +4,7 @@ mod attention;
 mod embedding;
 mod losses;
 mod optimizers;
+mod random;
 mod softmax;
 
 use half::bf16;
@@ -42,6 +43,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend([optimizers::grad_clip_norm(device)?, optimizers::grad_clip_value(device)?]);
     launchers.extend([swiglu(device)?, swiglu_backward(device)?, activation_in_place(device)?]);
     launchers.extend(softmax::all(device)?);
+    launchers.extend(random::all(device)?);
     Ok(launchers)
 }
 

@@ -26,6 +26,9 @@ mod attention {
 #[path = "../cross_entropy/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod cross_entropy;
+#[path = "../dropout/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod dropout;
 #[path = "../embedding/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod embedding;

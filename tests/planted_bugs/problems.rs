@@ -5,6 +5,7 @@ mod attention;
 mod embedding;
 mod losses;
 mod optimizers;
+mod random;
 mod softmax;
 
 use half::{bf16, f16};
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Problem> {
     activation::<f16>(&mut all);
     activation::<bf16>(&mut all);
     softmax::add(&mut all);
+    random::add(&mut all);
     all
 }
 
