@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs every test and bench of this bundle on this machine and writes one JSON file.
+# Runs every test and bench of this bundle on this machine and writes one JSON file, and what single instructions gave: card.golden.
 #
 #   run.sh [--device cuda|emulated] [--results FOLDER] [--no-benches] [--no-sanitizer]
 #
 # --device cuda      (default) needs an NVIDIA driver, and fails without one
 # --device emulated  runs the same programs on the PTX emulator, and again through the drop-in driver; needs no GPU
-# --results FOLDER   logs, criterion's data and results.json (default: results-TIME here)
+# --results FOLDER   logs, criterion's data, card.golden and results.json (default: results-TIME here)
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 device=cuda results= benches=1 sanitizer=1
@@ -62,6 +62,7 @@ program() {
   seconds=$((seconds / 1000)).$(printf '%03d' $((seconds % 1000)))
   case $kind in
     bench) extra=", \"times\": [$(times "$log")]" ;;
+    golden) extra=", \"result\": $(json "$(tail -n 1 "$log")")" ;;
     *) extra=", \"result\": $(json "$(grep '^test result:' "$log" | tail -n 1)")" ;;
   esac
   rows="$rows${rows:+,}
@@ -91,6 +92,13 @@ elif [ $sanitizer = 1 ] && command -v compute-sanitizer >/dev/null; then
     done
   done
 fi
+# What each instruction gives here, and whether the emulator gives the same (emulator/golden/README.md).
+if [ "$device" = emulated ]; then
+  program record golden env -u CUDA_VISIBLE_DEVICES PTX_EMULATOR_MODEL=sm_90 LD_LIBRARY_PATH="$WARPSMITH_EMULATED_DRIVER" "$programs/golden" record card.golden
+else
+  program record golden "$programs/golden" record card.golden
+fi
+program compare golden "$programs/golden" compare card.golden
 if [ $benches = 1 ]; then
   for bench in "$programs"/benches/*; do
     program "$(basename "$bench")" bench "$bench" --bench

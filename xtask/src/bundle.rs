@@ -1,4 +1,4 @@
-//! `cargo xtask bundle OUT`: every test and bench program, with the kernels inside, packed, and one `run.sh` that unpacks and runs them. The machine that it is copied to
+//! `cargo xtask bundle OUT`: every test and bench program, with the kernels inside, and the one that records golden vectors, packed, and one `run.sh` that unpacks and runs them. The machine that it is copied to
 //! needs an NVIDIA driver and a glibc from 2.34 on, and no Rust, no CUDA toolkit and no sources.
 
 use std::path::{Path, PathBuf};
@@ -32,8 +32,9 @@ pub fn bundle(out: &Path) -> Outcome {
             unpacked += add(&program, &stage.join(kind).join(name))?;
         }
     }
-    let build = ["build", "--profile", "bundle", "--package", "ptx-emulator-driver"];
-    run(&mut cargo_with_nvcc(&build)?)?;
+    let packages = ["--package", "ptx-emulator-driver", "--package", "ptx-emulator-golden"];
+    run(cargo_with_nvcc(&["build", "--profile", "bundle"])?.args(packages))?;
+    unpacked += add(&target().join("bundle").join("golden"), &stage.join("golden"))?;
     let driver = target().join("bundle").join("libptx_emulator_driver.so");
     let folder = stage.join("emulated-driver");
     unpacked += add(&driver, &folder.join("libcuda.so.1"))?;
