@@ -1,7 +1,9 @@
 /* Every parameter struct of every kernel: the one input of bindgen (`cargo xtask bindings` writes src/abi.rs from it). */
 #include "activation/activation_params.h"
+#include "adamw/adamw_params.h"
 #include "adamw8bit/adamw8bit_params.h"
 #include "attention/attention_params.h"
+#include "common/optimizer_params.h"
 #include "cross_entropy/cross_entropy_params.h"
 #include "dropout/dropout_params.h"
 #include "embedding/embedding_params.h"

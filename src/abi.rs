@@ -138,6 +138,257 @@ const _: () = {
     ["Offset of field: ActivationBwdParams::function"]
         [::core::mem::offset_of!(ActivationBwdParams, function) - 108usize];
 };
+/// Elements that a warp has at a time; with 8-bit states, those that share one absmax of each.
+pub const OPTIMIZER_BLOCK: u32 = 256;
+/// Warps of a thread block, each with one block of elements at a time.
+pub const OPTIMIZER_WARPS: u32 = 8;
+/// `correction`: no bias correction.
+pub const OPTIMIZER_CORRECT_NOTHING: u32 = 0;
+/// `correction`: both moments, and `step_size` holds the learning rate.
+pub const OPTIMIZER_CORRECT_MOMENTS: u32 = 1;
+/// `correction`: the learning rate, weight decay's too.
+pub const OPTIMIZER_CORRECT_RATE: u32 = 2;
+/// One parameter of the list.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct OptimizerTensor {
+    /// [count] T, read and written; with a master written alone.
+    pub parameter: u64,
+    /// [count] T, or f32 where the launch says so, read.
+    pub gradient: u64,
+    /// [count] f32, read and written, optional: the parameter before it is rounded to T.
+    pub master: u64,
+    /// [count] f32, or codes of the signed map, read and written: first moments.
+    pub state1: u64,
+    /// [count] f32, or codes of the unsigned map, read and written, optional: second moments.
+    pub state2: u64,
+    /// [blocks] f32, read and written, present with codes: the largest |first moment| of each block.
+    pub absmax1: u64,
+    /// [blocks] f32, read and written, present with codes: the largest second moment of each block.
+    pub absmax2: u64,
+    /// Elements.
+    pub count: u64,
+    /// Blocks of the parameters before this one.
+    pub blocks_before: u64,
+    /// Weight decay.
+    pub weight_decay: f32,
+    /// Whether whole blocks may be accessed by vectors.
+    pub vectorised: u32,
+    /// The first of its chunks.
+    pub first_chunk: u32,
+    /// Its chunks.
+    pub chunks: u32,
+    /// Not used.
+    pub reserved: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of OptimizerTensor"][::core::mem::size_of::<OptimizerTensor>() - 96usize];
+    ["Alignment of OptimizerTensor"][::core::mem::align_of::<OptimizerTensor>() - 8usize];
+    ["Offset of field: OptimizerTensor::parameter"][::core::mem::offset_of!(OptimizerTensor, parameter) - 0usize];
+    ["Offset of field: OptimizerTensor::gradient"][::core::mem::offset_of!(OptimizerTensor, gradient) - 8usize];
+    ["Offset of field: OptimizerTensor::master"][::core::mem::offset_of!(OptimizerTensor, master) - 16usize];
+    ["Offset of field: OptimizerTensor::state1"][::core::mem::offset_of!(OptimizerTensor, state1) - 24usize];
+    ["Offset of field: OptimizerTensor::state2"][::core::mem::offset_of!(OptimizerTensor, state2) - 32usize];
+    ["Offset of field: OptimizerTensor::absmax1"][::core::mem::offset_of!(OptimizerTensor, absmax1) - 40usize];
+    ["Offset of field: OptimizerTensor::absmax2"][::core::mem::offset_of!(OptimizerTensor, absmax2) - 48usize];
+    ["Offset of field: OptimizerTensor::count"][::core::mem::offset_of!(OptimizerTensor, count) - 56usize];
+    ["Offset of field: OptimizerTensor::blocks_before"]
+        [::core::mem::offset_of!(OptimizerTensor, blocks_before) - 64usize];
+    ["Offset of field: OptimizerTensor::weight_decay"]
+        [::core::mem::offset_of!(OptimizerTensor, weight_decay) - 72usize];
+    ["Offset of field: OptimizerTensor::vectorised"][::core::mem::offset_of!(OptimizerTensor, vectorised) - 76usize];
+    ["Offset of field: OptimizerTensor::first_chunk"][::core::mem::offset_of!(OptimizerTensor, first_chunk) - 80usize];
+    ["Offset of field: OptimizerTensor::chunks"][::core::mem::offset_of!(OptimizerTensor, chunks) - 84usize];
+    ["Offset of field: OptimizerTensor::reserved"][::core::mem::offset_of!(OptimizerTensor, reserved) - 88usize];
+};
+/// The blocks of one parameter that one thread block updates.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct OptimizerChunk {
+    /// Which parameter.
+    pub tensor: u32,
+    /// The first of its blocks of elements.
+    pub first: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of OptimizerChunk"][::core::mem::size_of::<OptimizerChunk>() - 8usize];
+    ["Alignment of OptimizerChunk"][::core::mem::align_of::<OptimizerChunk>() - 4usize];
+    ["Offset of field: OptimizerChunk::tensor"][::core::mem::offset_of!(OptimizerChunk, tensor) - 0usize];
+    ["Offset of field: OptimizerChunk::first"][::core::mem::offset_of!(OptimizerChunk, first) - 4usize];
+};
+/// Where an optimizer stands, and the scalars of the step that is being made.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct OptimizerProgress {
+    /// Steps made.
+    pub steps: u64,
+    /// beta1^steps.
+    pub power1: f64,
+    /// beta2^steps.
+    pub power2: f64,
+    /// What a moment's quotient is multiplied by.
+    pub step_size: f32,
+    /// What is added to the root of the second moment.
+    pub epsilon: f32,
+    /// The learning rate.
+    pub learning_rate: f32,
+    /// What gradients are multiplied by.
+    pub gradient_scale: f32,
+    /// Of the random numbers.
+    pub seed: u64,
+    /// Blocks of random numbers that the steps before have used.
+    pub offset: u64,
+    /// Not 0 where this step is to change nothing.
+    pub skip: u32,
+    /// The bias correction of a moment's quotient alone.
+    pub moment_scale: f32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of OptimizerProgress"][::core::mem::size_of::<OptimizerProgress>() - 64usize];
+    ["Alignment of OptimizerProgress"][::core::mem::align_of::<OptimizerProgress>() - 8usize];
+    ["Offset of field: OptimizerProgress::steps"][::core::mem::offset_of!(OptimizerProgress, steps) - 0usize];
+    ["Offset of field: OptimizerProgress::power1"][::core::mem::offset_of!(OptimizerProgress, power1) - 8usize];
+    ["Offset of field: OptimizerProgress::power2"][::core::mem::offset_of!(OptimizerProgress, power2) - 16usize];
+    ["Offset of field: OptimizerProgress::step_size"][::core::mem::offset_of!(OptimizerProgress, step_size) - 24usize];
+    ["Offset of field: OptimizerProgress::epsilon"][::core::mem::offset_of!(OptimizerProgress, epsilon) - 28usize];
+    ["Offset of field: OptimizerProgress::learning_rate"]
+        [::core::mem::offset_of!(OptimizerProgress, learning_rate) - 32usize];
+    ["Offset of field: OptimizerProgress::gradient_scale"]
+        [::core::mem::offset_of!(OptimizerProgress, gradient_scale) - 36usize];
+    ["Offset of field: OptimizerProgress::seed"][::core::mem::offset_of!(OptimizerProgress, seed) - 40usize];
+    ["Offset of field: OptimizerProgress::offset"][::core::mem::offset_of!(OptimizerProgress, offset) - 48usize];
+    ["Offset of field: OptimizerProgress::skip"][::core::mem::offset_of!(OptimizerProgress, skip) - 56usize];
+    ["Offset of field: OptimizerProgress::moment_scale"]
+        [::core::mem::offset_of!(OptimizerProgress, moment_scale) - 60usize];
+};
+/// Arguments of `<op>_step_advance_f64`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct OptimizerAdvanceParams {
+    /// OptimizerProgress, read and written.
+    pub progress: u64,
+    /// [1] f32, read.
+    pub learning_rate: u64,
+    /// [1] f32, read, optional: 1 without it.
+    pub gradient_scale: u64,
+    /// [1] f32, read, optional: not 0 where a gradient is infinite or NaN.
+    pub found_inf: u64,
+    /// [1] f32, read, optional: the norm of all gradients, scaled.
+    pub gradient_norm: u64,
+    /// Blocks of random numbers that a step uses.
+    pub random_blocks: u64,
+    /// Decay rate of the first moment.
+    pub beta1: f32,
+    /// Decay rate of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
+    /// The largest norm; gradients of a larger one are scaled to it.
+    pub max_norm: f32,
+    /// One of the corrections above.
+    pub correction: u32,
+    /// Not used.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of OptimizerAdvanceParams"][::core::mem::size_of::<OptimizerAdvanceParams>() - 72usize];
+    ["Alignment of OptimizerAdvanceParams"][::core::mem::align_of::<OptimizerAdvanceParams>() - 8usize];
+    ["Offset of field: OptimizerAdvanceParams::progress"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, progress) - 0usize];
+    ["Offset of field: OptimizerAdvanceParams::learning_rate"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, learning_rate) - 8usize];
+    ["Offset of field: OptimizerAdvanceParams::gradient_scale"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, gradient_scale) - 16usize];
+    ["Offset of field: OptimizerAdvanceParams::found_inf"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, found_inf) - 24usize];
+    ["Offset of field: OptimizerAdvanceParams::gradient_norm"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, gradient_norm) - 32usize];
+    ["Offset of field: OptimizerAdvanceParams::random_blocks"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, random_blocks) - 40usize];
+    ["Offset of field: OptimizerAdvanceParams::beta1"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, beta1) - 48usize];
+    ["Offset of field: OptimizerAdvanceParams::beta2"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, beta2) - 52usize];
+    ["Offset of field: OptimizerAdvanceParams::epsilon"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, epsilon) - 56usize];
+    ["Offset of field: OptimizerAdvanceParams::max_norm"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, max_norm) - 60usize];
+    ["Offset of field: OptimizerAdvanceParams::correction"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, correction) - 64usize];
+    ["Offset of field: OptimizerAdvanceParams::reserved"]
+        [::core::mem::offset_of!(OptimizerAdvanceParams, reserved) - 68usize];
+};
+/// The list, as every kernel that updates it takes it.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct OptimizerList {
+    /// OptimizerProgress, read.
+    pub progress: u64,
+    /// [..] OptimizerTensor, read.
+    pub tensors: u64,
+    /// [blocks of threads] OptimizerChunk, read.
+    pub chunks: u64,
+    /// CodeTables, read, present with codes.
+    pub tables: u64,
+    /// Blocks of elements of a chunk; a parameter's last chunk may have fewer.
+    pub blocks_per_chunk: u32,
+    /// Not 0 where gradients are f32 whatever T is.
+    pub wide_gradients: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of OptimizerList"][::core::mem::size_of::<OptimizerList>() - 40usize];
+    ["Alignment of OptimizerList"][::core::mem::align_of::<OptimizerList>() - 8usize];
+    ["Offset of field: OptimizerList::progress"][::core::mem::offset_of!(OptimizerList, progress) - 0usize];
+    ["Offset of field: OptimizerList::tensors"][::core::mem::offset_of!(OptimizerList, tensors) - 8usize];
+    ["Offset of field: OptimizerList::chunks"][::core::mem::offset_of!(OptimizerList, chunks) - 16usize];
+    ["Offset of field: OptimizerList::tables"][::core::mem::offset_of!(OptimizerList, tables) - 24usize];
+    ["Offset of field: OptimizerList::blocks_per_chunk"]
+        [::core::mem::offset_of!(OptimizerList, blocks_per_chunk) - 32usize];
+    ["Offset of field: OptimizerList::wide_gradients"]
+        [::core::mem::offset_of!(OptimizerList, wide_gradients) - 36usize];
+};
+/// Off the parameter before the update.
+pub const ADAMW_DECAY_BEFORE: u32 = 0;
+/// Off the parameter after the update.
+pub const ADAMW_DECAY_AFTER: u32 = 1;
+/// Onto the gradient: Adam with a squared penalty.
+pub const ADAMW_DECAY_GRADIENT: u32 = 2;
+/// Arguments of `adamw_step_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct AdamWParams {
+    /// The parameters.
+    pub list: OptimizerList,
+    /// Decay rate of the first moment.
+    pub beta1: f32,
+    /// Decay rate of the second moment.
+    pub beta2: f32,
+    /// 1 - beta1.
+    pub rest1: f32,
+    /// 1 - beta2.
+    pub rest2: f32,
+    /// One of the places above.
+    pub decay: u32,
+    /// Not 0 where parameters are rounded by chance.
+    pub stochastic: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of AdamWParams"][::core::mem::size_of::<AdamWParams>() - 64usize];
+    ["Alignment of AdamWParams"][::core::mem::align_of::<AdamWParams>() - 8usize];
+    ["Offset of field: AdamWParams::list"][::core::mem::offset_of!(AdamWParams, list) - 0usize];
+    ["Offset of field: AdamWParams::beta1"][::core::mem::offset_of!(AdamWParams, beta1) - 40usize];
+    ["Offset of field: AdamWParams::beta2"][::core::mem::offset_of!(AdamWParams, beta2) - 44usize];
+    ["Offset of field: AdamWParams::rest1"][::core::mem::offset_of!(AdamWParams, rest1) - 48usize];
+    ["Offset of field: AdamWParams::rest2"][::core::mem::offset_of!(AdamWParams, rest2) - 52usize];
+    ["Offset of field: AdamWParams::decay"][::core::mem::offset_of!(AdamWParams, decay) - 56usize];
+    ["Offset of field: AdamWParams::stochastic"][::core::mem::offset_of!(AdamWParams, stochastic) - 60usize];
+};
 /// Elements that share one absmax of each state.
 pub const ADAMW8BIT_BLOCK: u32 = 256;
 /// Warps of a thread block of `adamw8bit_step_T`, each with one block of elements at a time.
@@ -1981,6 +2232,95 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for ActivationBwdParams {}
+
+const _: () = assert!(
+    size_of::<OptimizerTensor>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u64>(),
+    "OptimizerTensor has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for OptimizerTensor {}
+
+const _: () = assert!(size_of::<OptimizerChunk>() == size_of::<u32>() + size_of::<u32>(), "OptimizerChunk has padding");
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for OptimizerChunk {}
+
+const _: () = assert!(
+    size_of::<OptimizerProgress>()
+        == size_of::<u64>()
+            + size_of::<f64>()
+            + size_of::<f64>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<f32>(),
+    "OptimizerProgress has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for OptimizerProgress {}
+
+const _: () = assert!(
+    size_of::<OptimizerAdvanceParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "OptimizerAdvanceParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for OptimizerAdvanceParams {}
+
+const _: () = assert!(
+    size_of::<OptimizerList>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "OptimizerList has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for OptimizerList {}
+
+const _: () = assert!(
+    size_of::<AdamWParams>()
+        == size_of::<OptimizerList>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "AdamWParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for AdamWParams {}
 
 const _: () = assert!(
     size_of::<AdamW8bitTables>()

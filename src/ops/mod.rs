@@ -6,6 +6,7 @@
 //! `backward`, take a device and a structure of views, and go the same way.
 
 pub mod activation;
+pub mod adamw;
 pub mod adamw8bit;
 pub mod attention;
 mod by_type;
@@ -15,6 +16,7 @@ pub mod embedding;
 pub mod gelu;
 pub mod grad_clip;
 pub mod layer_norm;
+pub mod optimizer;
 mod resident;
 pub mod rms_norm;
 pub mod rotary;

@@ -5,6 +5,7 @@
 //! as much as `naive` does (docs/numerics.md).
 
 pub mod activation;
+pub mod adamw;
 pub mod adamw8bit;
 pub mod attention;
 pub mod cross_entropy;
@@ -13,6 +14,7 @@ pub mod embedding;
 pub mod gelu;
 pub mod grad_clip;
 pub mod layer_norm;
+pub mod optimizer;
 pub mod philox;
 pub mod rms_norm;
 pub mod rotary;

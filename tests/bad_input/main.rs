@@ -8,6 +8,7 @@
 mod common;
 
 mod activation;
+mod adamw;
 mod adamw8bit;
 mod attention;
 mod attention_backward;

@@ -5,3 +5,4 @@ pub mod compare;
 pub mod data;
 pub mod devices;
 pub mod guard;
+pub mod ptx;

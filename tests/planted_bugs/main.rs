@@ -11,6 +11,9 @@
 #[path = "../activation/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod activation;
+#[path = "../adamw/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod adamw;
 #[path = "../adamw8bit/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod adamw8bit;

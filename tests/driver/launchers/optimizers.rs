@@ -3,6 +3,7 @@
 use half::bf16;
 use warpsmith::ops::adamw8bit::{AdamW8bit, Options, Scalars, Tensors};
 use warpsmith::ops::grad_clip::{GradClip, LossScale, Norm, Rule};
+use warpsmith::ops::{adamw, optimizer};
 use warpsmith::{Buffer as _, CudaDevice, Device, Result};
 
 use super::{Launcher, ROWS, WIDTH, ones};
@@ -26,6 +27,35 @@ pub fn adamw8bit(device: &CudaDevice) -> Result<Launcher> {
     };
     // Reads the table, two gradients and the scalars; writes two parameters, codes, absmax and progress.
     Ok(Launcher { name: "adamw8bit::step", reads: 6, writes: 5, kernels: 2, call: Box::new(call) })
+}
+
+/// Two parameters, one with a master, and all scalars.
+pub fn adamw(device: &CudaDevice) -> Result<Launcher> {
+    let (mut a, mut b) = (ones(device, ROWS * WIDTH)?, ones(device, WIDTH)?);
+    let (of_a, of_b) = (ones(device, ROWS * WIDTH)?, ones(device, WIDTH)?);
+    let mut master = device.upload(&[1.0_f32; WIDTH])?;
+    let [learning_rate, scale, found] = [0.1_f32, 0.5, 0.0].map(|value| device.upload(&[value]));
+    let (learning_rate, scale, found, device) = (learning_rate?, scale?, found?, device.clone());
+    let mut optimizer = None;
+    let call = move || {
+        let (a, b, master) = (a.view_mut([ROWS, WIDTH])?, b.view_mut([WIDTH])?, Some(master.view_mut([WIDTH])?));
+        let tensors = &mut [
+            optimizer::Tensors { parameter: a, gradient: of_a.view([ROWS, WIDTH])?, master: None },
+            optimizer::Tensors { parameter: b, gradient: of_b.view([WIDTH])?, master },
+        ];
+        let optimizer = match &mut optimizer {
+            Some(optimizer) => optimizer,
+            none => none.insert(adamw::AdamW::new(&device, tensors, &[0.1, 0.0], adamw::Options::default())?),
+        };
+        let scalars = Scalars {
+            learning_rate: learning_rate.view([1])?,
+            gradient_scale: Some(scale.view([1])?),
+            found_inf: Some(found.view([1])?),
+        };
+        optimizer.step(&device, tensors, scalars)
+    };
+    // Reads the table, two gradients and the scalars; writes two parameters, a master, states and progress.
+    Ok(Launcher { name: "adamw::step", reads: 6, writes: 5, kernels: 2, call: Box::new(call) })
 }
 
 /// The norm of two gradients with a loss scale.

@@ -2,21 +2,53 @@
 
 use half::{bf16, f16};
 
+use warpsmith::ops::adamw::{Decay, Rounding};
 use warpsmith::ops::grad_clip::Rule;
 
 use super::Problem;
+use crate::adamw;
 use crate::adamw8bit::{self, Parameter};
 use crate::common::data::Rng;
 use crate::grad_clip;
 
 /// All of them.
 pub fn add(all: &mut Vec<Problem>) {
+    adamw::<f32, f32>(all);
+    adamw::<f16, f16>(all);
+    adamw::<bf16, bf16>(all);
+    adamw::<f16, f32>(all);
+    adamw::<bf16, f32>(all);
     adamw8bit::<f32>(all);
     adamw8bit::<f16>(all);
     adamw8bit::<bf16>(all);
     grad_clip::<f32>(all);
     grad_clip::<f16>(all);
     grad_clip::<bf16>(all);
+}
+
+/// Whole blocks, and ends of every length in either half; every tensor off its boundary; masters, every decay, rounding by chance, and a step that is
+/// skipped.
+fn adamw<T: adamw::Real, G: adamw::Real>(all: &mut Vec<Problem>) {
+    let mut add = |parameters: Vec<adamw::Parameter<T, G>>, spoil: fn(&mut adamw::Problem<T, G>)| {
+        let mut problem = adamw::Problem::new(parameters);
+        spoil(&mut problem);
+        all.push(Box::new(move |device| problem.check(device, "planted")));
+    };
+    let normal = |count: usize| adamw::Parameter::new(count as u64, count, 2, |rng, _, _| rng.normal());
+    add(vec![normal(9000), normal(300).with_master(), normal(8193).without_decay()], |_| ());
+    add(vec![normal(1), normal(6).with_master(), normal(131), normal(255).with_master()], |problem| {
+        problem.options.decay = Decay::After;
+    });
+    let off = |count, shifts| normal(count).with_master().shifted(shifts);
+    add(vec![off(513, [1, 0, 0]), off(514, [0, 1, 0]), off(515, [0, 0, 1]), off(700, [3, 3, 3])], |problem| {
+        (problem.options.decay, problem.options.bias_correction) = (Decay::Gradient, false);
+    });
+    add(vec![normal(300)], |problem| problem.scalars[1] = (1e-3, 0.5, true));
+    if T::DTYPE == warpsmith::DType::Bf16 {
+        add(vec![normal(700), normal(301).shifted([1, 1, 0])], |problem| {
+            problem.options.rounding = Rounding::Stochastic { seed: 3 << 33 | 1 };
+        });
+    }
 }
 
 /// Whole vectors and ends, one chunk and several, more chunks than the last kernel has threads; what is not finite in either part; the loss scale.
