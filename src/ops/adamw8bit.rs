@@ -64,6 +64,8 @@ pub use codes::{CODES, Map, signed_map, unsigned_map};
 pub use plan::{Plan, StepPlan, plan, progress, progress_bytes, table};
 pub use states::{Checkpoint, State};
 
+pub use super::optimizer::{Scalars, ScalarsDesc};
+
 use states::Arena;
 
 use crate::device::{Args, Buffer, Device, Room};
@@ -125,17 +127,6 @@ pub struct Desc<'a> {
     pub options: Options,
 }
 
-/// The scalars of a step as plain data: one f32 each, read when the step runs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ScalarsDesc {
-    /// The learning rate.
-    pub learning_rate: TensorDesc,
-    /// What gradients are multiplied by; 1 without it.
-    pub gradient_scale: Option<TensorDesc>,
-    /// Not 0 where the step is to change nothing, neither parameters nor states nor the step count.
-    pub found_inf: Option<TensorDesc>,
-}
-
 /// One parameter and its gradient.
 #[derive(Debug)]
 pub struct Tensors<'a, D: Device, T: Float> {
@@ -144,25 +135,6 @@ pub struct Tensors<'a, D: Device, T: Float> {
     /// Of the same number of elements.
     pub gradient: View<'a, D, T>,
 }
-
-/// The scalars of a step: one f32 each, read when the step runs.
-#[derive(Debug)]
-pub struct Scalars<'a, D: Device> {
-    /// The learning rate.
-    pub learning_rate: View<'a, D, f32>,
-    /// What gradients are multiplied by, such as a clipping factor over a loss scale; 1 without it.
-    pub gradient_scale: Option<View<'a, D, f32>>,
-    /// Not 0 where the step is to change nothing, neither parameters nor states nor the step count.
-    pub found_inf: Option<View<'a, D, f32>>,
-}
-
-impl<D: Device> Clone for Scalars<'_, D> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<D: Device> Copy for Scalars<'_, D> {}
 
 /// The optimizer of one list of parameters. See the [module](self) for everything else.
 pub struct AdamW8bit<D: Device> {
