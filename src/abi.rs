@@ -2110,10 +2110,14 @@ pub struct SoftmaxFwdParams {
     pub causal: u32,
     /// What `input` is multiplied by.
     pub scale: f32,
+    /// Whether the logarithm of the softmax is written.
+    pub logarithm: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SoftmaxFwdParams"][::core::mem::size_of::<SoftmaxFwdParams>() - 128usize];
+    ["Size of SoftmaxFwdParams"][::core::mem::size_of::<SoftmaxFwdParams>() - 136usize];
     ["Alignment of SoftmaxFwdParams"][::core::mem::align_of::<SoftmaxFwdParams>() - 8usize];
     ["Offset of field: SoftmaxFwdParams::input"][::core::mem::offset_of!(SoftmaxFwdParams, input) - 0usize];
     ["Offset of field: SoftmaxFwdParams::mask"][::core::mem::offset_of!(SoftmaxFwdParams, mask) - 8usize];
@@ -2136,6 +2140,8 @@ const _: () = {
     ["Offset of field: SoftmaxFwdParams::mask_adds"][::core::mem::offset_of!(SoftmaxFwdParams, mask_adds) - 116usize];
     ["Offset of field: SoftmaxFwdParams::causal"][::core::mem::offset_of!(SoftmaxFwdParams, causal) - 120usize];
     ["Offset of field: SoftmaxFwdParams::scale"][::core::mem::offset_of!(SoftmaxFwdParams, scale) - 124usize];
+    ["Offset of field: SoftmaxFwdParams::logarithm"][::core::mem::offset_of!(SoftmaxFwdParams, logarithm) - 128usize];
+    ["Offset of field: SoftmaxFwdParams::reserved"][::core::mem::offset_of!(SoftmaxFwdParams, reserved) - 132usize];
 };
 /// Arguments of `softmax_bwd_T`.
 #[repr(C)]
@@ -2165,8 +2171,8 @@ pub struct SoftmaxBwdParams {
     pub shared_vectors: u32,
     /// What the forward multiplied its input by.
     pub scale: f32,
-    /// Zero.
-    pub reserved: u32,
+    /// Whether the forward wrote the logarithm of the softmax.
+    pub logarithm: u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -2189,7 +2195,7 @@ const _: () = {
     ["Offset of field: SoftmaxBwdParams::shared_vectors"]
         [::core::mem::offset_of!(SoftmaxBwdParams, shared_vectors) - 68usize];
     ["Offset of field: SoftmaxBwdParams::scale"][::core::mem::offset_of!(SoftmaxBwdParams, scale) - 72usize];
-    ["Offset of field: SoftmaxBwdParams::reserved"][::core::mem::offset_of!(SoftmaxBwdParams, reserved) - 76usize];
+    ["Offset of field: SoftmaxBwdParams::logarithm"][::core::mem::offset_of!(SoftmaxBwdParams, logarithm) - 76usize];
 };
 const _: () = assert!(
     size_of::<ActivationFwdParams>()
@@ -2895,7 +2901,9 @@ const _: () = assert!(
             + size_of::<u32>()
             + size_of::<u32>()
             + size_of::<u32>()
-            + size_of::<f32>(),
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
     "SoftmaxFwdParams has padding"
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.

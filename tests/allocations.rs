@@ -455,13 +455,13 @@ fn a_softmax_plan_allocates_nothing() {
             input: matrix(1, pitch),
             mask: Some(softmax::MaskDesc::Keep(TensorDesc::contiguous(3 << 20, [1, 100], DType::U8))),
             output: matrix(output, pitch),
-            options: softmax::Options { scale: 0.5, causal: Some(0) },
+            options: softmax::Options { scale: 0.5, causal: Some(0), logarithm: false },
         };
         let backward = softmax::BackwardDesc {
             output: matrix(3, pitch),
             grad_output: matrix(1, pitch),
             grad_input: matrix(output, pitch),
-            scale: 0.5,
+            options: softmax::Options::default(),
         };
         let (count, plan) = allocations(|| softmax::plan_forward(&forward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");

@@ -51,7 +51,7 @@ impl<T: Float> Workload for Backward<T> {
         move || {
             let io = Io::Apart { from: dy.view(shape).expect("a view"), to: dx.view_mut(shape).expect("a view") };
             let tensors = softmax::Backward { output: y.view(shape).expect("a view"), io };
-            softmax::backward(device, tensors, 1.0).expect("softmax::backward");
+            softmax::backward(device, tensors, &Options::default()).expect("softmax::backward");
         }
     }
 }

@@ -1,8 +1,8 @@
 // Softmax, forward: for each row of l = scale * input (+ mask), minus infinity where a mask or the diagonal says so,
 //
-//     output_j = exp(l_j) / sum of exp(l)
+//     output_j = exp(l_j) / sum of exp(l), or its logarithm l_j - log(sum of exp(l))
 //
-// and zeros where nothing counts.
+// and zeros, or minus infinity, where nothing counts.
 //
 // Shapes: input, output [rows, width]; mask the same, some of the leading dimensions perhaps repeated.
 // Traffic: a row is read once and written once, while a thread's part of it fits VECTORS vectors in registers and `shared_vectors` in
@@ -119,6 +119,34 @@ struct Online {
     }
 };
 
+/// What is written of a row. Where nothing counts the sum is zero, and so is the row; its logarithm is minus infinity, as its elements are.
+struct Result {
+    bool logarithm;
+    float max;
+    float whole;  // the sum's logarithm, or its inverse
+
+    __device__ __forceinline__ Result(const SoftmaxFwdParams& p, float max, float sum) : logarithm(p.logarithm != 0), max(max), whole(0.0f) {
+        if (sum != 0.0f) {
+            whole = logarithm ? logf(sum) : 1.0f / sum;
+        }
+    }
+
+    template <int N>
+    __device__ __forceinline__ void of(float (&l)[N]) const {
+        if (logarithm) {
+#pragma unroll
+            for (int e = 0; e < N; ++e) {
+                l[e] = (l[e] - max) - whole;
+            }
+        } else {
+#pragma unroll
+            for (int e = 0; e < N; ++e) {
+                l[e] = exponential(l[e] - max) * whole;
+            }
+        }
+    }
+};
+
 template <typename T>
 __device__ __forceinline__ void softmax_fwd(const SoftmaxFwdParams& p) {
     __shared__ WarpSums<1> maxima;
@@ -152,24 +180,21 @@ __device__ __forceinline__ void softmax_fwd(const SoftmaxFwdParams& p) {
     const float max = team_max(team, online.max, maxima);
     float sum[1] = {online.sum * exponential(online.max - max)};
     team_sum(team, sum, sums);
-    // Where nothing counts the sum is zero, and so is the row.
-    const float inverse = sum[0] == 0.0f ? 0.0f : 1.0f / sum[0];
+    const Result result(p, max, sum[0]);
 
     const bool aligned = pieces.agrees(output);
     row.second_pass([&](uint32_t vector, const uint4(&raw)[1]) {
         float l[LANES<T>];
         unpack<T>(raw[0], l);
         mask.apply(l, pieces.column(vector));
-#pragma unroll
-        for (int e = 0; e < LANES<T>; ++e) {
-            l[e] = exponential(l[e] - max) * inverse;
-        }
+        result.of(l);
         store_pieces<T>(pieces.address(output, vector), aligned, pack<T>(l));
     });
     if (row.has_edge) {
         float l[1] = {row.edge[0]};
         mask.apply(l, edge);
-        store_element<T>(output + edge * uint64_t{sizeof(T)}, exponential(l[0] - max) * inverse);
+        result.of(l);
+        store_element<T>(output + edge * uint64_t{sizeof(T)}, l[0]);
     }
 }
 

@@ -46,6 +46,10 @@ typedef struct {
     uint32_t causal;
     /// What `input` is multiplied by.
     float scale;
+    /// Whether the logarithm of the softmax is written.
+    uint32_t logarithm;
+    /// Zero.
+    uint32_t reserved;
 } SoftmaxFwdParams;
 
 /// Arguments of `softmax_bwd_T`.
@@ -74,12 +78,12 @@ typedef struct {
     uint32_t shared_vectors;
     /// What the forward multiplied its input by.
     float scale;
-    /// Zero.
-    uint32_t reserved;
+    /// Whether the forward wrote the logarithm of the softmax.
+    uint32_t logarithm;
 } SoftmaxBwdParams;
 
 #ifdef __cplusplus
-static_assert(sizeof(SoftmaxFwdParams) == 128, "no padding: the launcher hashes and copies the bytes");
+static_assert(sizeof(SoftmaxFwdParams) == 136, "no padding: the launcher hashes and copies the bytes");
 static_assert(sizeof(SoftmaxBwdParams) == 80, "no padding: the launcher hashes and copies the bytes");
 #endif
 #endif

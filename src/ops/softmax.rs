@@ -1,14 +1,17 @@
-//! Softmax over the last dimension, plain and masked, forward and backward, for those who do not fuse it.
+//! Softmax over the last dimension or its logarithm, plain and masked, forward and backward, for those who do not fuse it.
 //!
 //! # Formula
 //! For each row `l = scale * input (+ mask)`, minus infinity where the mask or the diagonal says so, and
 //! `output = exp(l) / sum(exp(l))`. Backward, `grad_input = scale * output * (grad_output - sum(grad_output * output))`.
 //!
+//! With [`Options::logarithm`] `output = l - log(sum(exp(l)))`, and backward `grad_input = scale * (grad_output - exp(output) *
+//! sum(grad_output))`, as PyTorch's `log_softmax`.
+//!
 //! # Masks
 //! [`Mask::Keep`] has bytes: an element counts where its byte is not 0. [`Mask::Add`] has numbers of the element type that are added
 //! after the scale. With [`Options::causal`] column `j` of row `i` of each matrix counts where `j <= i + diagonal`: 0 for the usual square,
 //! keys minus queries where the last row sees all keys. Both may be given. A row in which nothing counts becomes zeros, where PyTorch
-//! gives NaN. Masked elements have an output of 0 and so a gradient of 0: the backward pass needs no mask. Masks get no gradient.
+//! gives NaN. Masked elements have an output of 0 (a logarithm of minus infinity) and a gradient of 0: the backward pass needs no mask. Masks get no gradient.
 //!
 //! # Shapes and layout
 //! `input`, `output` and their gradients have one shape `[.., width]` of up to five dimensions, `width` from 1 to 2^24, up to
@@ -45,7 +48,7 @@
 //!
 //! let mut dx = device.upload(&[3.0_f32, 4.0, 1.0, 2.0])?;
 //! let tensors = Backward { output: x.view([2, 2])?, io: Io::InPlace(dx.view_mut([2, 2])?) };
-//! softmax::backward(&device, tensors, 1.0)?;
+//! softmax::backward(&device, tensors, &Options::default())?;
 //! assert_eq!(device.download(&dx)?, [0.0, 0.0, -0.25, 0.25]);
 //! # Ok(())
 //! # }
@@ -74,11 +77,13 @@ pub struct Options {
     pub scale: f32,
     /// Column `j` of row `i` counts where `j <= i + diagonal`; every column by default.
     pub causal: Option<i64>,
+    /// Whether the logarithm is the result; not by default.
+    pub logarithm: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { scale: 1.0, causal: None }
+        Self { scale: 1.0, causal: None, logarithm: false }
     }
 }
 
@@ -113,8 +118,8 @@ pub struct BackwardDesc {
     pub grad_output: TensorDesc,
     /// `[.., width]`, written; may be equal to `grad_output`.
     pub grad_input: TensorDesc,
-    /// What the forward multiplied its input by: finite.
-    pub scale: f32,
+    /// Those of the forward; the diagonal decides nothing.
+    pub options: Options,
 }
 
 /// A tensor that is read and one that is written, or one that is both.
@@ -188,15 +193,15 @@ pub fn forward<D: Device, T: Float>(device: &D, mut tensors: Forward<'_, D, T>, 
     unsafe { plan.launch(&args) }
 }
 
-/// The gradient of [`forward`]'s input, for the same `scale`. See the [module](self) for everything else.
+/// The gradient of [`forward`]'s input, for the same options. See the [module](self) for everything else.
 ///
 /// # Errors
 /// Those of [`plan_backward`], [`Error::DeviceMismatch`](crate::Error::DeviceMismatch), and those of a launch.
-pub fn backward<D: Device, T: Float>(device: &D, mut tensors: Backward<'_, D, T>, scale: f32) -> Result<()> {
+pub fn backward<D: Device, T: Float>(device: &D, mut tensors: Backward<'_, D, T>, options: &Options) -> Result<()> {
     let mut args = Args::new(device, BACKWARD)?;
     let output = args.read("output", &tensors.output)?;
     let (grad_output, grad_input) = register(&mut args, &mut tensors.io, ["grad_output", "grad_input"])?;
-    let plan = plan_backward(&BackwardDesc { output, grad_output, grad_input, scale }, args.caps())?;
+    let plan = plan_backward(&BackwardDesc { output, grad_output, grad_input, options: *options }, args.caps())?;
     // SAFETY: the plan has checked the shapes, and that no output overlaps another tensor; views lie inside their buffers, which
     // `args` keeps borrowed until the launch is queued.
     unsafe { plan.launch(&args) }

@@ -37,7 +37,7 @@ impl Tensors {
 
     fn backward(&self) -> BackwardDesc {
         let (output, grad_output, grad_input) = (self.input.desc(), self.grad_output.desc(), self.output.desc());
-        BackwardDesc { output, grad_output, grad_input, scale: 1.0 }
+        BackwardDesc { output, grad_output, grad_input, options: Options::default() }
     }
 
     fn assert_untouched(&self, device: &EmulatedDevice) {
@@ -175,7 +175,7 @@ fn tensors_of_another_device_are_refused() {
         }
         let Tensors { input, grad_output, output, .. } = &mut tensors;
         let io = Io::Apart { from: grad_output.view(), to: output.view_mut() };
-        let result = softmax::backward(&here, Backward { output: input.view(), io }, 1.0);
+        let result = softmax::backward(&here, Backward { output: input.view(), io }, &Options::default());
         assert_error(argument, "softmax::backward", ("device", argument), result);
         tensors.output.assert_untouched(if argument == "grad_input" { &there } else { &here });
     }

@@ -23,7 +23,10 @@ impl Case for Widths {
             in_place.clone().kept([1, queries]).check(device, name);
             in_place.added([matrices, 1]).check(device, name);
             problem.clone().kept([matrices, queries]).check(device, name);
-            problem.added([1, 1]).check(device, name);
+            problem.clone().added([1, 1]).check(device, name);
+            problem.clone().logarithm().check(device, name);
+            problem.clone().kept([matrices, 1]).logarithm().check(device, name);
+            Problem { in_place: true, ..problem.added([1, queries]).logarithm() }.check(device, name);
         }
     }
 }
@@ -41,6 +44,7 @@ impl Case for Long {
         let lanes = 16 / size_of::<T>();
         Problem { in_place: true, ..Problem::<T>::new(1, 1, 8192 * lanes) }.check(device, name);
         Problem { shifts: [1, 0, 2], ..Problem::<T>::new(1, 1, 4000 * lanes + 3) }.kept([1, 1]).check(device, name);
+        Problem { shifts: [1, 0, 2], ..Problem::<T>::new(1, 1, 4000 * lanes + 3) }.logarithm().check(device, name);
     }
 }
 
@@ -72,7 +76,7 @@ struct Diagonals;
 impl Case for Diagonals {
     fn run<D: Device, T: Real>(&self, device: &D, name: &str) {
         for diagonal in [0, -2, 3, 40, i64::from(i32::MIN)] {
-            let options = Options { scale: -0.5, causal: Some(diagonal) };
+            let options = Options { scale: -0.5, causal: Some(diagonal), logarithm: diagonal == -2 };
             Problem { options, ..Problem::<T>::new(2, 6, 40) }.check(device, name);
         }
         let mut nothing = Problem::<T>::new(1, 4, 70).kept([1, 4]);
@@ -113,5 +117,6 @@ fn perturbed_functions() {
     for (name, device) in perturbed(DeviceModel::Sm80) {
         Problem::<f32>::new(2, 6, 515).check(&device, &name);
         Problem::<bf16>::new(2, 6, 515).added([1, 6]).check(&device, &name);
+        Problem::<f32>::new(2, 6, 515).logarithm().check(&device, &name);
     }
 }

@@ -63,6 +63,8 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         mask_adds: mask_adds.into(),
         causal: desc.options.causal.is_some().into(),
         scale,
+        logarithm: desc.options.logarithm.into(),
+        reserved: 0,
     };
     Ok(Plan::new(Launch { kernel, shape: teams.shape(rows.rows as u64), params }))
 }
@@ -75,7 +77,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
     let TensorDesc { shape, dtype, .. } = desc.output;
     let (output, rows) = first(BACKWARD, "output", &desc.output)?;
     let kernel = kernels::BACKWARD.of(BACKWARD, dtype)?;
-    let scale = check_scale(BACKWARD, desc.scale)?;
+    let scale = check_scale(BACKWARD, desc.options.scale)?;
     let (grad_output, grad_output_rows) = like(BACKWARD, "grad_output", &desc.grad_output, shape, dtype)?;
     let (grad_input, grad_input_rows) = like(BACKWARD, "grad_input", &desc.grad_input, shape, dtype)?;
     let in_place = desc.grad_input == desc.grad_output;
@@ -95,7 +97,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
         batches: teams.batches,
         shared_vectors: teams.shared_vectors,
         scale,
-        reserved: 0,
+        logarithm: desc.options.logarithm.into(),
     };
     Ok(Plan::new(Launch { kernel, shape: teams.shape(rows.rows as u64), params }))
 }

@@ -26,7 +26,7 @@ fn backward(device: &CudaDevice) -> Result<Launcher> {
     let device = device.clone();
     let call = move || {
         let io = Io::Apart { from: dy.view([ROWS, WIDTH])?, to: dx.view_mut([ROWS, WIDTH])? };
-        softmax::backward(&device, softmax::Backward { output: y.view([ROWS, WIDTH])?, io }, 0.5)
+        softmax::backward(&device, softmax::Backward { output: y.view([ROWS, WIDTH])?, io }, &Options::default())
     };
     Ok(Launcher { name: "softmax::backward", reads: 2, writes: 1, kernels: 1, call: Box::new(call) })
 }

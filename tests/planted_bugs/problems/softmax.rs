@@ -27,6 +27,7 @@ fn of_type<T: softmax::Real>(all: &mut Vec<Problem>) {
         let problem = softmax::Problem::new(matrices, queries, width);
         add(problem.clone());
         add(softmax::Problem { in_place: true, ..problem.clone() }.kept([1, queries]));
+        add(problem.clone().kept([1, queries]).logarithm());
         let added = softmax::Problem { shifts: [1, 2, 3], ..problem.clone() }.added([matrices, 1]);
         let kept = problem.kept([matrices, queries]);
         if queries == 1 {
