@@ -2013,6 +2013,22 @@ const _: () = {
     ["Offset of field: RotaryTensor::heads"][::core::mem::offset_of!(RotaryTensor, heads) - 64usize];
     ["Offset of field: RotaryTensor::reserved"][::core::mem::offset_of!(RotaryTensor, reserved) - 68usize];
 };
+/// Cosines or sines, [positions, pairs] or [batch, length, pairs], f32 or T.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct RotaryTable {
+    /// Read.
+    pub table: u64,
+    /// Strides by batch and token, or 0 and by position.
+    pub strides: [i64; 2usize],
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of RotaryTable"][::core::mem::size_of::<RotaryTable>() - 24usize];
+    ["Alignment of RotaryTable"][::core::mem::align_of::<RotaryTable>() - 8usize];
+    ["Offset of field: RotaryTable::table"][::core::mem::offset_of!(RotaryTable, table) - 0usize];
+    ["Offset of field: RotaryTable::strides"][::core::mem::offset_of!(RotaryTable, strides) - 8usize];
+};
 /// Arguments of `rotary_fwd_T` and `rotary_fwd_T_general`.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, PartialEq)]
@@ -2043,14 +2059,18 @@ pub struct RotaryParams {
     pub inverse: u32,
     /// What the rotated elements are multiplied by.
     pub factor: f32,
-    /// Zero.
-    pub reserved: u32,
+    /// Bytes of an element of `tables`; 0 where `turns` say how far a pair turns.
+    pub table_bytes: u32,
+    /// Cosines and sines.
+    pub tables: [RotaryTable; 2usize],
+    /// Positions in `tables`; 0 where they have a row for each token.
+    pub table_positions: i64,
     /// How far each pair turns from one position to the next, in 2^-64 of a full turn; pair i at [i / 32][i % 32].
     pub turns: [[u64; 32usize]; 4usize],
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of RotaryParams"][::core::mem::size_of::<RotaryParams>() - 1240usize];
+    ["Size of RotaryParams"][::core::mem::size_of::<RotaryParams>() - 1296usize];
     ["Alignment of RotaryParams"][::core::mem::align_of::<RotaryParams>() - 8usize];
     ["Offset of field: RotaryParams::tensors"][::core::mem::offset_of!(RotaryParams, tensors) - 0usize];
     ["Offset of field: RotaryParams::positions"][::core::mem::offset_of!(RotaryParams, positions) - 144usize];
@@ -2067,8 +2087,11 @@ const _: () = {
     ["Offset of field: RotaryParams::wide_positions"][::core::mem::offset_of!(RotaryParams, wide_positions) - 200usize];
     ["Offset of field: RotaryParams::inverse"][::core::mem::offset_of!(RotaryParams, inverse) - 204usize];
     ["Offset of field: RotaryParams::factor"][::core::mem::offset_of!(RotaryParams, factor) - 208usize];
-    ["Offset of field: RotaryParams::reserved"][::core::mem::offset_of!(RotaryParams, reserved) - 212usize];
-    ["Offset of field: RotaryParams::turns"][::core::mem::offset_of!(RotaryParams, turns) - 216usize];
+    ["Offset of field: RotaryParams::table_bytes"][::core::mem::offset_of!(RotaryParams, table_bytes) - 212usize];
+    ["Offset of field: RotaryParams::tables"][::core::mem::offset_of!(RotaryParams, tables) - 216usize];
+    ["Offset of field: RotaryParams::table_positions"]
+        [::core::mem::offset_of!(RotaryParams, table_positions) - 264usize];
+    ["Offset of field: RotaryParams::turns"][::core::mem::offset_of!(RotaryParams, turns) - 272usize];
 };
 /// 16-byte vectors of a row that a thread loads at once, and holds in registers when they are the last ones.
 pub const SOFTMAX_VECTORS: u32 = 4;
@@ -2862,6 +2885,11 @@ const _: () = assert!(
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for RotaryTensor {}
 
+const _: () =
+    assert!(size_of::<RotaryTable>() == size_of::<u64>() + size_of::<[i64; 2usize]>(), "RotaryTable has padding");
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for RotaryTable {}
+
 const _: () = assert!(
     size_of::<RotaryParams>()
         == size_of::<[RotaryTensor; 2usize]>()
@@ -2878,6 +2906,8 @@ const _: () = assert!(
             + size_of::<u32>()
             + size_of::<f32>()
             + size_of::<u32>()
+            + size_of::<[RotaryTable; 2usize]>()
+            + size_of::<i64>()
             + size_of::<[[u64; 32usize]; 4usize]>(),
     "RotaryParams has padding"
 );

@@ -233,10 +233,10 @@ pub(crate) fn address(tensor: Option<Arg<'_>>) -> u64 {
 }
 
 /// The same, where an output may be exactly the memory of the input beside it: an operation in place.
-pub(crate) fn disjoint_or_in_place(pairs: &[(Arg<'_>, Arg<'_>)], others: &[Arg<'_>]) -> Result<()> {
+pub(crate) fn disjoint_or_in_place(pairs: &[(Arg<'_>, Arg<'_>)], others: &[Option<Arg<'_>>]) -> Result<()> {
     for (i, (output, input)) in pairs.iter().enumerate() {
         let inputs = pairs.iter().enumerate().map(|(j, (_, other))| (*other, i == j && output.tensor == input.tensor));
-        for (other, in_place) in inputs.chain(others.iter().map(|other| (*other, false))) {
+        for (other, in_place) in inputs.chain(others.iter().flatten().map(|other| (*other, false))) {
             if !in_place {
                 disjoint(&[*output], &[other])?;
             }
@@ -401,7 +401,7 @@ mod tests {
         // The memory of another input, of an output, of what is only read, of its own input in another layout, of itself.
         assert_eq!(disjoint_or_in_place(&[(y_out, x_in), (x_out, y_in)], &[]), aliasing("y_out", "y"));
         assert_eq!(disjoint_or_in_place(&[(x_out, x_in), (arg("z", &x), y_in)], &[]), aliasing("z", "x"));
-        assert_eq!(disjoint_or_in_place(&[(x_out, x_in)], &[arg("w", &x)]), aliasing("x_out", "w"));
+        assert_eq!(disjoint_or_in_place(&[(x_out, x_in)], &[None, Some(arg("w", &x))]), aliasing("x_out", "w"));
         assert_eq!(disjoint_or_in_place(&[(arg("z", &z), x_in)], &[]), aliasing("z", "x"));
         let broadcast = rows(8192, [4, 8], 0);
         assert_eq!(disjoint_or_in_place(&[(arg("b", &broadcast), x_in)], &[]), aliasing("b", "b"));

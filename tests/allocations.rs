@@ -404,7 +404,7 @@ fn a_rotary_plan_allocates_nothing() {
             queries: operand(1, output),
             keys,
             positions: rotary::PositionsDesc::Each(vector(5, 5, DType::I32)),
-            frequencies: &frequencies,
+            angles: rotary::AnglesDesc::Frequencies(&frequencies),
             pairing: Pairing::Half,
         };
         let (count, plan) = allocations(|| rotary::plan(&desc, rotary::Direction::Forward, device.caps()));

@@ -2,10 +2,11 @@
 //
 //     x' = factor * (x cos a - y sin a)    y' = factor * (x sin a + y cos a)    a = 2 pi * position * turns[pair] / 2^64
 //
-// and with `inverse` by -a, which is the backward pass. Elements beyond the pairs are copied.
+// and with `inverse` by -a, which is the backward pass. Elements beyond the pairs are copied. Cosines and sines may come from tables instead.
 //
-// Shapes: queries and keys [batch, length, heads, head_dim], each with heads of its own; positions [batch, length].
-// Traffic: each element is read once and written once; a token's position is read once. Nothing is read for the angles.
+// Shapes: queries and keys [batch, length, heads, head_dim], each with heads of its own; positions [batch, length]; tables
+// [positions, pairs] or [batch, length, pairs].
+// Traffic: each element is read once and written once; a token's position, and its row of the tables, is read once.
 // Who does what: a warp takes a token. `threads_per_head` lanes share a head, so that a thread has the same pairs in all of its heads and
 // works out their sines and cosines once; it goes over the heads of both tensors, BATCH of them at a time. Where there are few
 // tokens, gridDim.y warps share the heads of one. A thread reads both halves of a pair before it writes them and no other
@@ -46,6 +47,40 @@ struct Rotation {
         sine = swapped ? c : s;
         cosine *= (quadrant + 1) & 2 ? -factor : factor;
         sine *= quadrant & 2 ? -factor : factor;
+    }
+};
+
+/// A token's rows of the tables.
+template <typename T>
+struct TableRows {
+    uint64_t cosines;
+    uint64_t sines;
+    bool exist;  // a position beyond the tables makes NaN
+
+    __device__ __forceinline__ TableRows(const RotaryParams& p, uint32_t batch, uint32_t token, uint64_t position) : exist(true) {
+        uint64_t row = token;
+        if (p.table_positions != 0) {
+            exist = position < static_cast<uint64_t>(p.table_positions);
+            row = exist ? position : 0;
+        }
+        const auto address = [&](const RotaryTable& table) {
+            const uint64_t offset = batch * static_cast<uint64_t>(table.strides[0]) + row * static_cast<uint64_t>(table.strides[1]);
+            return table.table + offset * p.table_bytes;
+        };
+        cosines = address(p.tables[0]);
+        sines = address(p.tables[1]);
+    }
+
+    __device__ __forceinline__ Rotation rotation(const RotaryParams& p, uint32_t pair) const {
+        const auto load = [&](uint64_t row) {
+            const uint64_t address = row + uint64_t{pair} * p.table_bytes;
+            return p.table_bytes == sizeof(float) ? load_element<float>(address) : load_element<T>(address);
+        };
+        if (!exist) {
+            return {__builtin_nanf(""), __builtin_nanf("")};
+        }
+        const float sine = load(sines);
+        return {load(cosines), p.inverse ? -sine : sine};
     }
 };
 
@@ -129,13 +164,24 @@ __device__ __forceinline__ void rotary_fwd(const RotaryParams& p) {
             const bool neighbours = PAIRS == 1 && p.interleaved;
             const uint64_t offset = uint64_t{unit} * (neighbours ? 2 : PAIRS) * sizeof(T);
             const uint64_t distance = (neighbours ? 1 : p.pairs) * sizeof(T);
-            Rotation rotations[PAIRS];
-#pragma unroll
-            for (int i = 0; i < PAIRS; ++i) {
+            const auto pair = [&](int i) {
                 const uint32_t in_halves = unit * PAIRS + i;
                 const uint32_t in_vectors = unit * (PAIRS / 2) + (2 * i < PAIRS ? i : i - PAIRS / 2 + p.pairs / 2);
-                const uint64_t turn = position * (&p.turns[0][0])[PAIRS > 1 && p.interleaved ? in_vectors : in_halves];
-                rotations[i].set(static_cast<uint32_t>((p.inverse ? 0 - turn : turn) >> 32), p.factor);
+                return PAIRS > 1 && p.interleaved ? in_vectors : in_halves;
+            };
+            Rotation rotations[PAIRS];
+            if (p.table_bytes == 0) {
+#pragma unroll
+                for (int i = 0; i < PAIRS; ++i) {
+                    const uint64_t turn = position * (&p.turns[0][0])[pair(i)];
+                    rotations[i].set(static_cast<uint32_t>((p.inverse ? 0 - turn : turn) >> 32), p.factor);
+                }
+            } else {
+                const TableRows<T> rows(p, batch, token, position);
+#pragma unroll
+                for (int i = 0; i < PAIRS; ++i) {
+                    rotations[i] = rows.rotation(p, pair(i));
+                }
             }
             for_each_batch<T>(p, batch, token, offset, [&](auto exists, auto input, auto output) {
                 Access<T, PAIRS> loaded[BATCH][2];

@@ -28,6 +28,14 @@ typedef struct {
     uint32_t reserved;
 } RotaryTensor;
 
+/// Cosines or sines, [positions, pairs] or [batch, length, pairs], f32 or T.
+typedef struct {
+    /// Read.
+    uint64_t table;
+    /// Strides by batch and token, or 0 and by position.
+    int64_t strides[2];
+} RotaryTable;
+
 /// Arguments of `rotary_fwd_T` and `rotary_fwd_T_general`.
 typedef struct {
     /// Queries and keys.
@@ -56,14 +64,18 @@ typedef struct {
     uint32_t inverse;
     /// What the rotated elements are multiplied by.
     float factor;
-    /// Zero.
-    uint32_t reserved;
+    /// Bytes of an element of `tables`; 0 where `turns` say how far a pair turns.
+    uint32_t table_bytes;
+    /// Cosines and sines.
+    RotaryTable tables[2];
+    /// Positions in `tables`; 0 where they have a row for each token.
+    int64_t table_positions;
     /// How far each pair turns from one position to the next, in 2^-64 of a full turn; pair i at [i / 32][i % 32].
     uint64_t turns[ROTARY_PAIRS / 32][32];
 } RotaryParams;
 
 #ifdef __cplusplus
 static_assert(sizeof(RotaryTensor) == 72, "no padding: the launcher copies the bytes");
-static_assert(sizeof(RotaryParams) == 2 * 72 + 72 + 8 * ROTARY_PAIRS, "no padding: the launcher copies the bytes");
+static_assert(sizeof(RotaryParams) == 2 * 72 + 128 + 8 * ROTARY_PAIRS, "no padding: the launcher copies the bytes");
 #endif
 #endif

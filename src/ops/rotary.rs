@@ -5,10 +5,13 @@
 //! `x' = c (x cos a - y sin a)`, `y' = c (x sin a + y cos a)`. [`Frequencies`] hold `f` and the factor `c`, which is 1 but for YaRN.
 //! Elements from `d` on stay as they are. (Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021.)
 //!
+//! Cosines and sines of your own, which need not be those of an angle, come as [`Tables`] in their place: `c cos a` and `c sin a` are what the tables have
+//! for pair i, at the token's position or for the token itself. So do Transformers' models, vLLM and ONNX.
+//!
 //! [`Pairing`] says what a pair is: `(i, i + d / 2)` as in GPT-NeoX and Transformers' Llama, or the neighbours `(2i, 2i + 1)` as in RoFormer,
 //! GPT-J and Meta's Llama.
 //!
-//! The backward pass turns the gradient by `-a`, times `c` again: [`backward`] takes the gradients of the forward's results and gives those
+//! The backward pass turns the gradient by `-a` (with tables: by the same cosines and the negative sines), times `c` again: [`backward`] takes the gradients of the forward's results and gives those
 //! of its arguments.
 //!
 //! # Shapes and layout
@@ -18,12 +21,16 @@
 //! overlaps no tensor of the call. Heads that start at multiples of 16 bytes, with `d / 2` and `head_dim - d` whole vectors (8
 //! elements of 16 bits), are fastest.
 //!
+//! Tables are `[positions, pairs]`, looked up by position, or `[batch, length, pairs]`, with a row for each token, whose positions then count for nothing
+//! (`batch` may be 1 for all). Their last dimension lies side by side, the other strides are free: the first half of the `[batch, length, head_dim]` that
+//! Transformers has, and both halves of vLLM's cache of cosines and sines, need no copy.
+//!
 //! # Positions
 //! A first position, from which the tokens of each batch count on, or a tensor `[length]` or `[batch, length]` of i32 or i64, any
-//! strides. Any value will do, negative ones too.
+//! strides. Any value will do, negative ones too; with tables a position that they do not have makes its token's rotated elements NaN.
 //!
 //! # Types
-//! f32, f16 and bf16, the same for queries and keys.
+//! f32, f16 and bf16, the same for queries and keys; tables in that type or in f32.
 //!
 //! # Accuracy
 //! Angles are exact integers: frequencies are kept in 2^-64 of a full turn, and the product with a position is taken modulo a turn. So an angle at
@@ -35,7 +42,8 @@
 //! The same input gives the same bits on every device and under any schedule.
 //!
 //! # Speed
-//! Bound by memory: each element is read and written once, both tensors in one launch, nothing is read for sines and cosines. Unmeasured on a
+//! Bound by memory: each element is read and written once, both tensors in one launch, nothing is read for sines and cosines, or a row of each table for a
+//! token. Unmeasured on a
 //! GPU; instruction counts are in `kernels/rotary/NOTES.md`.
 //!
 //! # Example
@@ -124,6 +132,21 @@ pub enum PositionsDesc {
     Each(TensorDesc),
 }
 
+/// By what pairs are turned, as plain data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a description is made once for a call, and holds larger ones itself")]
+pub enum AnglesDesc<'a> {
+    /// Positions times these.
+    Frequencies(&'a Frequencies),
+    /// Numbers of the element type or f32, read.
+    Tables {
+        /// `[positions, pairs]`, `[batch, length, pairs]` or `[1, length, pairs]`.
+        cosines: TensorDesc,
+        /// The same shape and type.
+        sines: TensorDesc,
+    },
+}
+
 /// A rotation as plain data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RotateDesc<'a> {
@@ -133,8 +156,8 @@ pub struct RotateDesc<'a> {
     pub keys: Option<OperandDesc>,
     /// Where the tokens stand.
     pub positions: PositionsDesc,
-    /// How fast the pairs turn.
-    pub frequencies: &'a Frequencies,
+    /// By what the pairs are turned.
+    pub angles: AnglesDesc<'a>,
     /// Which elements are a pair.
     pub pairing: Pairing,
 }
@@ -164,6 +187,40 @@ pub enum Positions<'a, D: Device> {
     I64(View<'a, D, i64>),
 }
 
+/// Cosines and sines by position or by token.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables<'a, D: Device, C: Float> {
+    /// `[positions, pairs]`, `[batch, length, pairs]` or `[1, length, pairs]`.
+    pub cosines: View<'a, D, C>,
+    /// The same shape.
+    pub sines: View<'a, D, C>,
+}
+
+/// By what the pairs are turned: [`Frequencies`] or [`Tables`]. Sealed.
+pub trait Angles<D: Device>: sealed::Angles<D> {}
+impl<D: Device, A: sealed::Angles<D>> Angles<D> for A {}
+
+mod sealed {
+    use super::{AnglesDesc, Args, Device, Float, Frequencies, Result, Tables};
+
+    pub trait Angles<D: Device> {
+        fn describe<'a>(&'a self, args: &mut Args<'a, D>) -> Result<AnglesDesc<'a>>;
+    }
+
+    impl<D: Device> Angles<D> for Frequencies {
+        fn describe<'a>(&'a self, _: &mut Args<'a, D>) -> Result<AnglesDesc<'a>> {
+            Ok(AnglesDesc::Frequencies(self))
+        }
+    }
+
+    impl<D: Device, C: Float> Angles<D> for Tables<'_, D, C> {
+        fn describe<'a>(&'a self, args: &mut Args<'a, D>) -> Result<AnglesDesc<'a>> {
+            let (cosines, sines) = (args.read("cosines", &self.cosines)?, args.read("sines", &self.sines)?);
+            Ok(AnglesDesc::Tables { cosines, sines })
+        }
+    }
+}
+
 /// The tensors of [`forward`], or their gradients for [`backward`].
 #[derive(Debug)]
 pub struct Rotate<'a, D: Device, T: Float> {
@@ -182,10 +239,10 @@ pub struct Rotate<'a, D: Device, T: Float> {
 pub fn forward<D: Device, T: Float>(
     device: &D,
     tensors: Rotate<'_, D, T>,
-    frequencies: &Frequencies,
+    angles: &impl Angles<D>,
     pairing: Pairing,
 ) -> Result<()> {
-    rotate(device, tensors, frequencies, pairing, Direction::Forward)
+    rotate(device, tensors, angles, pairing, Direction::Forward)
 }
 
 /// Turns the gradients of [`forward`]'s results back into those of its arguments. See the [module](self) for everything else.
@@ -195,16 +252,16 @@ pub fn forward<D: Device, T: Float>(
 pub fn backward<D: Device, T: Float>(
     device: &D,
     gradients: Rotate<'_, D, T>,
-    frequencies: &Frequencies,
+    angles: &impl Angles<D>,
     pairing: Pairing,
 ) -> Result<()> {
-    rotate(device, gradients, frequencies, pairing, Direction::Backward)
+    rotate(device, gradients, angles, pairing, Direction::Backward)
 }
 
 fn rotate<D: Device, T: Float>(
     device: &D,
     mut tensors: Rotate<'_, D, T>,
-    frequencies: &Frequencies,
+    angles: &impl Angles<D>,
     pairing: Pairing,
     direction: Direction,
 ) -> Result<()> {
@@ -219,7 +276,8 @@ fn rotate<D: Device, T: Float>(
         Positions::I32(view) => PositionsDesc::Each(args.read("positions", view)?),
         Positions::I64(view) => PositionsDesc::Each(args.read("positions", view)?),
     };
-    let plan = plan(&RotateDesc { queries, keys, positions, frequencies, pairing }, direction, args.caps())?;
+    let angles = angles.describe(&mut args)?;
+    let plan = plan(&RotateDesc { queries, keys, positions, angles, pairing }, direction, args.caps())?;
     // SAFETY: the plan has checked the shapes, and that an output is its input or overlaps no other tensor; views lie inside their buffers,
     // which `args` keeps borrowed until the launch is queued.
     unsafe { plan.launch(&args) }

@@ -1,18 +1,60 @@
 //! Rotary position embedding on the CPU: pairs of elements turned by angles.
 
-/// What is turned, and by how much. `[tokens, heads, head_dim]` is turned by `positions[token] * frequencies[pair]`.
+/// By what pairs are turned. Elements beyond the pairs stay.
+#[derive(Clone, Copy, Debug)]
+pub enum Angles<'a> {
+    /// The angle of a token and a pair is `positions[token] * frequencies[pair]`.
+    Turning {
+        /// One for each token.
+        positions: &'a [i64],
+        /// Radians for each position, one for each pair.
+        frequencies: &'a [f64],
+        /// What cosines and sines are multiplied by.
+        factor: f64,
+    },
+    /// `[tokens, pairs]` numbers that stand for cosines and sines.
+    Tables {
+        /// One for each token and pair.
+        cosines: &'a [f64],
+        /// As many.
+        sines: &'a [f64],
+        /// Pairs of a head.
+        pairs: usize,
+    },
+}
+
+impl Angles<'_> {
+    fn pairs(&self) -> usize {
+        match self {
+            Self::Turning { frequencies, .. } => frequencies.len(),
+            Self::Tables { pairs, .. } => *pairs,
+        }
+    }
+
+    /// Cosine and sine, times the factor. The angle is exact to f64: the product's rounding error is made up for.
+    fn cosine_and_sine(&self, token: usize, pair: usize) -> (f64, f64) {
+        match *self {
+            Self::Turning { positions, frequencies, factor } => {
+                let (position, frequency) = (positions[token] as f64, frequencies[pair]);
+                let angle = position * frequency;
+                let rest = position.mul_add(frequency, -angle);
+                let (sine, cosine) = angle.sin_cos();
+                (factor * rest.mul_add(-sine, cosine), factor * rest.mul_add(cosine, sine))
+            }
+            Self::Tables { cosines, sines, pairs } => (cosines[token * pairs + pair], sines[token * pairs + pair]),
+        }
+    }
+}
+
+/// What is turned, and how: `[tokens, heads, head_dim]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation<'a> {
     /// Elements of a head.
     pub head_dim: usize,
     /// Heads of a token.
     pub heads: usize,
-    /// One for each token.
-    pub positions: &'a [i64],
-    /// Radians for each position, one for each pair; the elements beyond the pairs stay.
-    pub frequencies: &'a [f64],
-    /// What turned elements are multiplied by.
-    pub factor: f64,
+    /// By what.
+    pub angles: Angles<'a>,
     /// Whether a pair is `(2i, 2i + 1)`; else it is `(i, i + pairs)`.
     pub interleaved: bool,
     /// Whether to turn back, as gradients are.
@@ -20,21 +62,14 @@ pub struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
-    /// Calls `turn(x, y, cosine, sine)` for each pair of each head by their places in the tensor. The angle is exact to f64: the product's rounding
-    /// error is made up for.
-    fn for_each_pair(&self, mut turn: impl FnMut(usize, usize, f64, f64)) {
-        for (token, &position) in self.positions.iter().enumerate() {
-            for (pair, frequency) in self.frequencies.iter().enumerate() {
-                let position = position as f64;
-                let angle = position * frequency;
-                let rest = position.mul_add(*frequency, -angle);
-                let (sine, cosine) = angle.sin_cos();
-                let (sine, cosine) = (rest.mul_add(cosine, sine), rest.mul_add(-sine, cosine));
+    /// Calls `turn(x, y, cosine, sine)` for each pair of each head by their places in the tensor.
+    fn for_each_pair(&self, tensor: usize, mut turn: impl FnMut(usize, usize, f64, f64)) {
+        let pairs = self.angles.pairs();
+        for token in 0..tensor / (self.heads * self.head_dim) {
+            for pair in 0..pairs {
+                let (cosine, sine) = self.angles.cosine_and_sine(token, pair);
                 let sine = if self.inverse { -sine } else { sine };
-                let (x, y) = match self.interleaved {
-                    true => (2 * pair, 2 * pair + 1),
-                    false => (pair, pair + self.frequencies.len()),
-                };
+                let (x, y) = if self.interleaved { (2 * pair, 2 * pair + 1) } else { (pair, pair + pairs) };
                 for head in 0..self.heads {
                     let start = (token * self.heads + head) * self.head_dim;
                     turn(start + x, start + y, cosine, sine);
@@ -43,12 +78,12 @@ impl Rotation<'_> {
         }
     }
 
-    /// `x' = factor * (x cos a - y sin a)`, `y' = factor * (x sin a + y cos a)` for each pair.
+    /// `x' = x cosine - y sine`, `y' = x sine + y cosine` for each pair.
     pub fn apply(&self, tensor: &[f64]) -> Vec<f64> {
         let mut result = tensor.to_vec();
-        self.for_each_pair(|x, y, cosine, sine| {
-            result[x] = self.factor * (tensor[x] * cosine - tensor[y] * sine);
-            result[y] = self.factor * (tensor[x] * sine + tensor[y] * cosine);
+        self.for_each_pair(tensor.len(), |x, y, cosine, sine| {
+            result[x] = tensor[x] * cosine - tensor[y] * sine;
+            result[y] = tensor[x] * sine + tensor[y] * cosine;
         });
         result
     }
@@ -64,9 +99,8 @@ pub mod naive {
     /// The rotation of a tensor.
     pub fn apply<T: Float>(rotation: &Rotation<'_>, tensor: &[T]) -> Vec<T> {
         let mut result = tensor.to_vec();
-        rotation.for_each_pair(|x, y, cosine, sine| {
-            let table = |value: f64| (rotation.factor * value) as f32;
-            let (cosine, sine, a, b) = (table(cosine), table(sine), single(tensor[x]), single(tensor[y]));
+        rotation.for_each_pair(tensor.len(), |x, y, cosine, sine| {
+            let (cosine, sine, a, b) = (cosine as f32, sine as f32, single(tensor[x]), single(tensor[y]));
             result[x] = stored(a * cosine - b * sine);
             result[y] = stored(a * sine + b * cosine);
         });

@@ -1,8 +1,8 @@
 //! Bad input to rotary embedding.
 
 use warpsmith::ops::rotary::{
-    self, Direction, Frequencies, Operand, OperandDesc, Pairing, Positions, PositionsDesc, Rotate, RotateDesc, Scaling,
-    plan,
+    self, AnglesDesc, Direction, Frequencies, Operand, OperandDesc, Pairing, Positions, PositionsDesc, Rotate,
+    RotateDesc, Scaling, plan,
 };
 use warpsmith::{DType, EmulatedDevice, Queue, Result, TensorDesc};
 
@@ -40,7 +40,7 @@ impl Tensors {
             queries: OperandDesc { input: heads(&self.queries, 2), output: heads(&self.queries_out, 2) },
             keys: Some(OperandDesc { input: heads(&self.keys, 1), output: heads(&self.keys_out, 1) }),
             positions: PositionsDesc::Each(self.positions.desc()),
-            frequencies,
+            angles: AnglesDesc::Frequencies(frequencies),
             pairing: Pairing::Half,
         }
     }
@@ -150,6 +150,68 @@ fn the_argument_is_named_and_nothing_is_written() {
     let result = run(&device, &tensors.desc(&long), Direction::Forward);
     assert_error("long frequencies", "rotary::forward", ("shape", "queries"), result);
     tensors.queries_out.assert_untouched(&device);
+}
+
+fn tables(desc: &mut RotateDesc<'_>, spoil: impl Fn(&mut TensorDesc, &mut TensorDesc)) {
+    if let AnglesDesc::Tables { cosines, sines } = &mut desc.angles {
+        spoil(cosines, sines);
+    }
+}
+
+#[test]
+fn tables_that_do_not_fit_are_named() {
+    let cases: &[(&str, (&str, &str), Spoil)] = &[
+        ("one dimension", ("shape", "cosines"), |d| {
+            tables(d, |cosines, _| *cosines = shaped(*cosines, [10 * DIM / 2]))
+        }),
+        ("tokens of another length", ("shape", "cosines"), |d| {
+            tables(d, |cosines, _| *cosines = shaped(*cosines, [BATCH, LENGTH + 1, DIM / 2]));
+        }),
+        ("too few batches", ("shape", "cosines"), |d| {
+            d.positions = PositionsDesc::From(0);
+            tables(d, |cosines, _| *cosines = shaped(*cosines, [BATCH + 1, LENGTH, DIM / 2]));
+        }),
+        ("fewer sines", ("shape", "sines"), |d| tables(d, |_, sines| *sines = shaped(*sines, [9, DIM / 2]))),
+        ("more pairs than a head has", ("shape", "queries"), |d| {
+            tables(d, |cosines, sines| {
+                *cosines = shaped(*cosines, [5, DIM]);
+                *sines = shaped(*sines, [5, DIM]);
+            });
+        }),
+        ("gaps between sines", ("stride", "sines"), |d| {
+            tables(d, |_, sines| *sines = strided(*sines, [DIM as i64, 2]))
+        }),
+        ("cosines in bf16", ("dtype", "cosines"), |d| tables(d, |cosines, _| cosines.dtype = DType::Bf16)),
+        ("sines in f16", ("dtype", "sines"), |d| tables(d, |_, sines| sines.dtype = DType::F16)),
+        ("no sines", ("null", "sines"), |d| tables(d, |_, sines| sines.address = 0)),
+        ("cosines off their elements", ("misaligned", "cosines"), |d| tables(d, |cosines, _| cosines.address += 2)),
+        ("an output in the sines", ("aliasing", "queries_out"), |d| {
+            let address = d.queries.output.address;
+            tables(d, |_, sines| sines.address = address);
+        }),
+        ("cosines beyond the address space", ("range", "cosines"), |d| {
+            tables(d, |cosines, _| *cosines = strided(*cosines, [1 << 61, 1]));
+        }),
+    ];
+    let device = device();
+    let values = normals(&device, Place::matrix(20, DIM / 2), 20 * DIM / 2);
+    for (case, expected, spoil) in std::iter::once(&("right", ("", ""), (|_| {}) as Spoil)).chain(cases) {
+        for (direction, op) in [(Direction::Forward, "rotary::forward"), (Direction::Backward, "rotary::backward")] {
+            let (tensors, frequencies) = (Tensors::new(&device), frequencies(DIM));
+            let cosines = shaped(values.desc(), [10, DIM / 2]);
+            let sines = at(cosines, cosines.address + 10 * (DIM / 2 * size_of::<f32>()) as u64);
+            let mut desc = RotateDesc { angles: AnglesDesc::Tables { cosines, sines }, ..tensors.desc(&frequencies) };
+            spoil(&mut desc);
+            let result = run(&device, &desc, direction);
+            if *case == "right" {
+                result.expect("tables that fit");
+                continue;
+            }
+            assert_error(case, op, *expected, result);
+            tensors.queries_out.assert_untouched(&device);
+            tensors.keys_out.assert_untouched(&device);
+        }
+    }
 }
 
 #[test]

@@ -209,7 +209,13 @@ fn rotary<T: rotary::Real>(all: &mut Vec<Problem>) {
         add(scaled.clone().at(rotary::Given::Narrow, |place| 3 - 1000 * place as i64));
         let layout = rotary::Layout { gap: 1, input_shift: 1, in_place: true, ..layout };
         let large = |token: usize| ((token as i64) << 34) + 77;
-        add(rotary::Problem { layout, ..scaled }.at(rotary::Given::Wide, large));
+        add(rotary::Problem { layout, ..scaled.clone() }.at(rotary::Given::Wide, large));
+        // Tables by position, some beyond them, and by token, in either type.
+        let tables = rotary::Tables { pitch: 20, ..rotary::Tables::new(&[30], 12) };
+        let by_position = rotary::Problem { tables: Some(tables), ..scaled.clone() };
+        add(by_position.at(rotary::Given::Narrow, |place| [29, 3, 30, 0][place]));
+        let tables = rotary::Tables { single: true, ..rotary::Tables::new(&[3, 4], 16) };
+        add(rotary::Problem { tables: Some(tables), ..scaled });
     }
 }
 

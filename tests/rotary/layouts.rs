@@ -3,7 +3,7 @@
 use half::bf16;
 use warpsmith::emulator::DeviceModel;
 use warpsmith::ops::rotary::{Frequencies, Operand, Pairing, Positions, Rotate, Scaling, forward};
-use warpsmith::reference::rotary::Rotation;
+use warpsmith::reference::rotary::{Angles, Rotation};
 use warpsmith::{Buffer, Device, EmulatedDevice};
 
 use crate::common::compare::assert_bits_equal;
@@ -139,9 +139,7 @@ impl Body for Packed {
         let rotation = Rotation {
             head_dim: 8,
             heads: 6,
-            positions: &positions,
-            frequencies: &frequencies,
-            factor: 1.0,
+            angles: Angles::Turning { positions: &positions, frequencies: &frequencies, factor: 1.0 },
             interleaved: false,
             inverse: false,
         };

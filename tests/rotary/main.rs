@@ -9,3 +9,4 @@ mod frequencies;
 mod layouts;
 mod problem;
 mod references;
+mod tables;

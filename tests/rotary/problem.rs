@@ -2,8 +2,8 @@
 
 use half::{bf16, f16};
 use warpsmith::ops::rotary::{self, Frequencies, Operand, Pairing, Positions, Rotate};
-use warpsmith::reference::rotary::{Rotation, naive};
-use warpsmith::{Device, Float};
+use warpsmith::reference::rotary::{Angles, Rotation, naive};
+use warpsmith::{Buffer, Device, Float};
 
 use crate::common::compare::Comparison;
 use crate::common::data::{Rng, widen};
@@ -40,6 +40,73 @@ pub enum Given {
     Wide,
 }
 
+/// Tables of numbers that stand for cosines and sines.
+#[derive(Clone, Debug)]
+pub struct Tables<T> {
+    /// `[positions]`, or `[batch or 1, length]`.
+    pub leading: Vec<usize>,
+    pub pairs: usize,
+    /// Elements of a row in memory, of which `pairs` are used.
+    pub pitch: usize,
+    /// Whether they are in f32, whatever the tensors are.
+    pub single: bool,
+    pub cosines: Vec<T>,
+    pub sines: Vec<T>,
+}
+
+impl<T: Real> Tables<T> {
+    /// Normal numbers: nothing says that their squares add up to one.
+    pub fn new(leading: &[usize], pairs: usize) -> Self {
+        let (mut rng, count) = (Rng::new(pairs as u64), leading.iter().product::<usize>() * pairs);
+        let [cosines, sines] = [rng.normals(count, 0.0, 1.0), rng.normals(count, 0.0, 1.0)];
+        Self { leading: leading.to_vec(), pairs, pitch: pairs, single: false, cosines, sines }
+    }
+
+    fn name(&self) -> String {
+        format!("tables {:?} of {}, f32 {}", self.leading, self.pitch, self.single)
+    }
+
+    fn upload<D: Device, C: Float>(&self, device: &D, convert: impl Fn(T) -> C) -> [D::Buffer<C>; 2] {
+        [&self.cosines, &self.sines].map(|table| {
+            let rows = table.chunks_exact(self.pairs);
+            let padded = rows.flat_map(|row| (0..self.pitch).map(|i| *row.get(i).unwrap_or(&T::BLANK)));
+            device.upload(&padded.map(&convert).collect::<Vec<_>>()).unwrap()
+        })
+    }
+
+    fn views<'a, D: Device, C: Float>(
+        &self,
+        cosines: &'a D::Buffer<C>,
+        sines: &'a D::Buffer<C>,
+    ) -> rotary::Tables<'a, D, C> {
+        let pitch = self.pitch as i64;
+        let view = |buffer: &'a D::Buffer<C>| match *self.leading {
+            [positions] => buffer.strided(0, [positions, self.pairs], [pitch, 1]).unwrap(),
+            [batch, length] => {
+                buffer.strided(0, [batch, length, self.pairs], [pitch * length as i64, pitch, 1]).unwrap()
+            }
+            _ => panic!("tables have one or two leading dimensions"),
+        };
+        rotary::Tables { cosines: view(cosines), sines: view(sines) }
+    }
+
+    /// `[tokens, pairs]`; NaN where there is no such position.
+    fn of_tokens(&self, problem: &Problem<T>) -> [Vec<f64>; 2] {
+        let row = |token: usize| match *self.leading {
+            [positions] => usize::try_from(problem.positions[token]).ok().filter(|&position| position < positions),
+            _ => Some(token % self.leading.iter().product::<usize>()),
+        };
+        let of_token = |table: &Vec<T>, token: usize| -> Vec<f64> {
+            match row(token) {
+                Some(row) => widen(&table[row * self.pairs..][..self.pairs]),
+                None => vec![f64::NAN; self.pairs],
+            }
+        };
+        let tokens = 0..problem.positions.len();
+        [&self.cosines, &self.sines].map(|table| tokens.clone().flat_map(|token| of_token(table, token)).collect())
+    }
+}
+
 /// Queries and keys, rotated and rotated back.
 #[derive(Clone, Debug)]
 pub struct Problem<T> {
@@ -56,6 +123,8 @@ pub struct Problem<T> {
     pub positions: Vec<i64>,
     pub tensors: [Vec<T>; 2],
     pub layout: Layout,
+    /// In place of frequencies.
+    pub tables: Option<Tables<T>>,
 }
 
 impl<T: Real> Problem<T> {
@@ -75,6 +144,7 @@ impl<T: Real> Problem<T> {
             positions: (0..batch * length).map(|token| 5 + (token % length) as i64).collect(),
             tensors: [normal(queries), normal(keys)],
             layout: Layout { gap: 0, input_shift: 0, output_shift: 0, heads_first: false, in_place: false },
+            tables: None,
         };
         problem.rotating(head_dim - head_dim % 2)
     }
@@ -119,10 +189,8 @@ impl<T: Real> Problem<T> {
     }
 
     pub fn rotate<D: Device>(&self, device: &D, inverse: bool) -> [Vec<T>; 2] {
-        let frequencies = Frequencies::from_inverse(&self.frequencies, self.factor).unwrap();
         let narrow: Vec<i32> = self.positions[..self.length].iter().map(|&position| position as i32).collect();
         let (narrow, wide) = (device.upload(&narrow).unwrap(), device.upload(&self.positions).unwrap());
-        use warpsmith::Buffer;
         let positions = match self.given {
             Given::From(first) => Positions::From(first),
             Given::Narrow => Positions::I32(narrow.view([self.length]).unwrap()),
@@ -147,8 +215,20 @@ impl<T: Real> Problem<T> {
                 keys: (keys > 0).then(|| operand(k_in, k_out, keys)),
                 positions,
             };
-            let run = if inverse { rotary::backward } else { rotary::forward };
-            run(device, tensors, &frequencies, self.pairing).expect("rotary");
+            match &self.tables {
+                None => {
+                    let frequencies = Frequencies::from_inverse(&self.frequencies, self.factor).unwrap();
+                    self.run(device, tensors, &frequencies, inverse);
+                }
+                Some(tables) if tables.single => {
+                    let [cosines, sines] = tables.upload(device, |x| x.to_f64() as f32);
+                    self.run(device, tensors, &tables.views(&cosines, &sines), inverse);
+                }
+                Some(tables) => {
+                    let [cosines, sines] = tables.upload(device, |x| x);
+                    self.run(device, tensors, &tables.views(&cosines, &sines), inverse);
+                }
+            }
         }
         [0, 1].map(|i| {
             let result = if self.layout.in_place { &inputs[i] } else { &outputs[i] };
@@ -164,6 +244,16 @@ impl<T: Real> Problem<T> {
             }
             self.permuted(&result.read(device), self.heads[i], false)
         })
+    }
+
+    fn run<D: Device>(&self, device: &D, tensors: Rotate<'_, D, T>, angles: &impl rotary::Angles<D>, inverse: bool) {
+        let run = if inverse { rotary::backward } else { rotary::forward };
+        run(device, tensors, angles, self.pairing).expect("rotary");
+    }
+
+    /// Pairs that are rotated.
+    pub fn pairs(&self) -> usize {
+        self.tables.as_ref().map_or(self.frequencies.len(), |tables| tables.pairs)
     }
 
     fn operand<'a, D: Device>(
@@ -182,22 +272,25 @@ impl<T: Real> Problem<T> {
 
     /// Rotates, and rotates back, and judges both head by head.
     pub fn check<D: Device>(&self, device: &D, name: &str) {
+        let tables = self.tables.as_ref().map(|tables| tables.of_tokens(self));
+        let angles = match &tables {
+            Some([cosines, sines]) => Angles::Tables { cosines, sines, pairs: self.pairs() },
+            None => Angles::Turning { positions: &self.positions, frequencies: &self.frequencies, factor: self.factor },
+        };
         for inverse in [false, true] {
             let results = self.rotate(device, inverse);
             for (i, got) in results.iter().enumerate().filter(|&(i, _)| self.heads[i] > 0) {
                 let rotation = Rotation {
                     head_dim: self.head_dim,
                     heads: self.heads[i],
-                    positions: &self.positions,
-                    frequencies: &self.frequencies,
-                    factor: self.factor,
+                    angles,
                     interleaved: self.pairing == Pairing::Interleaved,
                     inverse,
                 };
                 let oracle = rotation.apply(&widen(&self.tensors[i]));
                 let naive = naive::apply(&rotation, &self.tensors[i]);
                 let name = format!(
-                    "{name}: rotary {} of [{}, {}, {}, {}], {:?}, {:?}, {} rotated, inverse {inverse}",
+                    "{name}: rotary {} of [{}, {}, {}, {}], {:?}, {:?}, {} rotated, inverse {inverse}, {}",
                     T::DTYPE,
                     self.batch,
                     self.length,
@@ -205,7 +298,8 @@ impl<T: Real> Problem<T> {
                     self.head_dim,
                     self.pairing,
                     self.given,
-                    2 * self.frequencies.len(),
+                    2 * self.pairs(),
+                    self.tables.as_ref().map_or_else(String::new, Tables::name),
                 );
                 Comparison { name: &name, cols: self.head_dim, got, oracle: &oracle, naive: &naive }.assert();
             }

@@ -5,6 +5,7 @@ mod bundle;
 mod check;
 mod demo;
 mod measure;
+mod onnx;
 mod setup;
 mod shell;
 mod test;
@@ -16,6 +17,7 @@ const USAGE: &str = "cargo xtask TASK
   setup      installs nvcc into .cuda/ (needs g++ and python3-pip, neither a GPU nor a driver)
   demo       trains a small GPT through the kernels, on a GPU or on the emulator; options go to it, --help lists them
   test       every test: on the emulator, over the drop-in driver, and on a GPU where there is one
+  onnx       ONNX's own tests of the operators that the kernels compute, which `test` runs, too
   check      formatting, clippy and rustdoc without warnings, generated bindings fresh
   bindings   writes src/abi.rs from kernels/abi.h
   measure    nvcc seconds and peak memory of each kernel file, image bytes of each architecture
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::setup(),
         ["demo", rest @ ..] => demo::demo(rest),
         ["test", rest @ ..] => test::test(rest),
+        ["onnx"] => onnx::onnx(),
         ["check"] => check::check(),
         ["bindings"] => bindings::write(),
         ["bundle", out] => bundle::bundle(out.as_ref()),

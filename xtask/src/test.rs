@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::onnx;
 use crate::setup::cargo_with_nvcc;
 use crate::shell::{Outcome, at, remove, run, target};
 
@@ -10,9 +11,10 @@ use crate::shell::{Outcome, at, remove, run, target};
 pub fn test(rest: &[&str]) -> Outcome {
     run(&mut cargo_with_nvcc(&["build", "--package", "ptx-emulator-driver"])?)?;
     let driver = emulated_driver()?;
+    let cases = onnx::cases()?;
     let tests = |selection: &[&str]| {
         let mut command = cargo_with_nvcc(selection)?;
-        command.args(rest).env("WARPSMITH_EMULATED_DRIVER", &driver);
+        command.args(rest).env("WARPSMITH_EMULATED_DRIVER", &driver).env("WARPSMITH_ONNX_CASES", &cases);
         Ok::<_, String>(command)
     };
     run(&mut tests(&["test", "--package", "warpsmith"])?)?;

@@ -1,8 +1,8 @@
 //! From a description of the tensors to a launch: checks, the choice of the kernel, the way that work is shared. Pure.
 
 use super::kernels::KERNELS;
-use super::{Direction, OperandDesc, Pairing, PositionsDesc, RotateDesc};
-use crate::abi::{ROTARY_THREADS, RotaryParams, RotaryTensor};
+use super::{AnglesDesc, Direction, MAX_PAIRS, OperandDesc, Pairing, PositionsDesc, RotateDesc};
+use crate::abi::{ROTARY_THREADS, RotaryParams, RotaryTable, RotaryTensor};
 use crate::check::{Arg, disjoint_or_in_place};
 use crate::device::{Caps, Launch, LaunchShape, Plan};
 use crate::element::DType;
@@ -41,9 +41,10 @@ pub fn plan(desc: &RotateDesc<'_>, direction: Direction, caps: &Caps) -> Result<
         let what = "the number of tokens";
         return Err(Error::IndexRange { op, argument: "queries", what, limit: MAX_TOKENS, got: tokens });
     }
-    let rotated = 2 * desc.frequencies.pairs();
+    let turns = Turns::of(op, desc)?;
+    let rotated = 2 * turns.pairs;
     if rotated > head_dim {
-        let expected = format!("heads of at least {rotated} elements, which the frequencies rotate");
+        let expected = format!("heads of at least {rotated} elements, which are rotated");
         return Err(Error::Shape { op, argument: "queries", expected, got: shape });
     }
     let positions = match &desc.positions {
@@ -51,22 +52,23 @@ pub fn plan(desc: &RotateDesc<'_>, direction: Direction, caps: &Caps) -> Result<
         PositionsDesc::Each(tensor) => Some(check_positions(op, tensor, [batch, length])?),
     };
     let operands = [Some(&queries), keys.as_ref()];
-    let pairs = [
+    let rotations = [
         (queries.output, queries.input),
         keys.as_ref().map_or((queries.output, queries.input), |k| (k.output, k.input)),
     ];
-    disjoint_or_in_place(&pairs[..1 + usize::from(keys.is_some())], positions.as_slice())?;
+    let [cosines, sines] = turns.args;
+    disjoint_or_in_place(&rotations[..1 + usize::from(keys.is_some())], &[positions, cosines, sines])?;
 
     // Elements that are not rotated are there already where all is done in place.
     let in_place = operands.iter().flatten().all(|operand| operand.in_place());
     let rest = if in_place { 0 } else { head_dim - rotated };
     let lanes = VECTOR / dtype.size();
-    let vectors = desc.frequencies.pairs().is_multiple_of(lanes)
+    let vectors = turns.pairs.is_multiple_of(lanes)
         && rest.is_multiple_of(lanes)
         && operands.iter().flatten().all(|operand| operand.on_vectors());
     let (kernel, access) = if vectors { (&kernels.plain, lanes) } else { (&kernels.general, 1) };
 
-    let accesses = (desc.frequencies.pairs() + rest) / access;
+    let accesses = (turns.pairs + rest) / access;
     let threads_per_head = (accesses as u32).next_power_of_two().min(WARP);
     let heads_at_once = WARP / threads_per_head;
     let heads = operands.iter().flatten().map(|operand| operand.heads()).max().unwrap_or(1);
@@ -90,15 +92,17 @@ pub fn plan(desc: &RotateDesc<'_>, direction: Direction, caps: &Caps) -> Result<
         first_position,
         tokens: tokens as u32,
         length: length as u32,
-        pairs: desc.frequencies.pairs() as u32,
+        pairs: turns.pairs as u32,
         rest: rest as u32,
         threads_per_head,
         interleaved: (desc.pairing == Pairing::Interleaved).into(),
         wide_positions: wide_positions.into(),
         inverse: (direction == Direction::Backward).into(),
-        factor: desc.frequencies.attention_factor(),
-        reserved: 0,
-        turns: desc.frequencies.by_thirty_two(),
+        factor: turns.factor,
+        table_bytes: turns.table_bytes,
+        tables: turns.tables,
+        table_positions: turns.table_positions,
+        turns: turns.turns,
     };
     Ok(Plan::new(Launch { kernel, shape, params }))
 }
@@ -108,6 +112,66 @@ fn check_positions<'a>(op: &'static str, tensor: &'a TensorDesc, [batch, length]
     let arg = Arg::new(op, "positions", tensor).sound()?.reachable()?;
     let arg = if tensor.shape.len() == 1 { arg.shape([length])? } else { arg.shape([batch, length])? };
     if tensor.dtype == DType::I64 { Ok(arg) } else { arg.dtype(DType::I32) }
+}
+
+/// By what the pairs are turned, as kernels take it.
+struct Turns<'a> {
+    pairs: usize,
+    factor: f32,
+    turns: [[u64; 32]; MAX_PAIRS / 32],
+    /// Cosines and sines.
+    args: [Option<Arg<'a>>; 2],
+    tables: [RotaryTable; 2],
+    table_bytes: u32,
+    table_positions: i64,
+}
+
+impl<'a> Turns<'a> {
+    fn of(op: &'static str, desc: &'a RotateDesc<'_>) -> Result<Self> {
+        let (cosines, sines) = match &desc.angles {
+            AnglesDesc::Frequencies(frequencies) => {
+                return Ok(Self {
+                    pairs: frequencies.pairs(),
+                    factor: frequencies.attention_factor(),
+                    turns: frequencies.by_thirty_two(),
+                    args: [None; 2],
+                    tables: [RotaryTable::default(); 2],
+                    table_bytes: 0,
+                    table_positions: 0,
+                });
+            }
+            AnglesDesc::Tables { cosines, sines } => (cosines, sines),
+        };
+        let TensorDesc { shape, dtype, .. } = *cosines;
+        let sound = |name, tensor| Arg::new(op, name, tensor).sound()?.unit_inner_stride()?.reachable();
+        let cosines = sound("cosines", cosines)?;
+        let queries = &desc.queries.input;
+        if dtype != DType::F32 {
+            cosines.dtype(queries.dtype)?;
+        }
+        let by_token = shape.len() == 3;
+        if by_token {
+            let batch = if shape[0] == 1 { 1 } else { queries.shape[0] };
+            cosines.shape([batch, queries.shape[1], shape[2]])?;
+        } else {
+            cosines.rank(2)?;
+        }
+        let sines = sound("sines", sines)?.dtype(dtype)?.shape(shape)?;
+        let table = |arg: Arg<'_>| {
+            let TensorDesc { address, shape, strides, .. } = arg.tensor;
+            let batch = if by_token && shape[0] > 1 { strides[0] } else { 0 };
+            RotaryTable { table: *address, strides: [batch, strides[strides.len() - 2]] }
+        };
+        Ok(Self {
+            pairs: shape[shape.len() - 1],
+            factor: 1.0,
+            turns: [[0; 32]; MAX_PAIRS / 32],
+            args: [Some(cosines), Some(sines)],
+            tables: [table(cosines), table(sines)],
+            table_bytes: dtype.size() as u32,
+            table_positions: if by_token { 0 } else { shape[0] as i64 },
+        })
+    }
 }
 
 /// A tensor that is rotated, with where the result goes.

@@ -16,7 +16,7 @@ fn forward(device: &CudaDevice) -> Result<Launcher> {
     let call = move || {
         let mask = Some(Mask::Keep(mask.view([1, WIDTH])?));
         let tensors = softmax::Forward { io: Io::InPlace(x.view_mut([ROWS, WIDTH])?), mask };
-        softmax::forward(&device, tensors, &Options { scale: 0.5, causal: Some(7) })
+        softmax::forward(&device, tensors, &Options { scale: 0.5, causal: Some(7), logarithm: false })
     };
     Ok(Launcher { name: "softmax::forward", reads: 1, writes: 1, kernels: 1, call: Box::new(call) })
 }
