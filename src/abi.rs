@@ -238,7 +238,7 @@ pub struct OptimizerProgress {
     pub gradient_scale: f32,
     /// Of the random numbers.
     pub seed: u64,
-    /// Blocks of random numbers that the steps before have used.
+    /// The first block of random numbers of this step.
     pub offset: u64,
     /// Not 0 where this step is to change nothing.
     pub skip: u32,
