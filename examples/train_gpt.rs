@@ -1,61 +1,58 @@
 //! Trains a small GPT on text, byte by byte: `cargo xtask demo`, or `cargo run --release --example train_gpt -- --help`.
 //!
-//! Every attention, layer norm, GELU and optimizer step runs in the crate's kernels, on a GPU or on the emulator. Matrix products are
-//! not the crate's job (`product.rs`); embeddings and the loss are plain code here (`plain.rs`). The model (`model.rs`) is written
-//! over one trait (`ops.rs`), which the launchers on a device implement (`launchers.rs`), and so do the crate's references
-//! (`reference.rs`), so that the tests can hold one against the other.
+//! From the embedding to the optimizer every step runs in the crate's kernels, on a GPU or on the emulator; matrix products are not the
+//! crate's job. The model and all that goes with it are in `nn/`, which the other examples share.
 
-#[path = "train_gpt/checkpoint.rs"]
-mod checkpoint;
-#[path = "train_gpt/console.rs"]
-mod console;
-#[path = "../tests/common/data.rs"]
-#[allow(dead_code)] // Shared with the tests, which use all of it.
-mod data;
-#[path = "train_gpt/kernels.rs"]
-mod kernels;
-#[path = "train_gpt/launchers.rs"]
-mod launchers;
-#[path = "train_gpt/model.rs"]
-mod model;
-#[path = "train_gpt/ops.rs"]
-mod ops;
-#[path = "train_gpt/optimizer.rs"]
-mod optimizer;
-#[path = "train_gpt/options.rs"]
-mod options;
-#[path = "train_gpt/plain.rs"]
-mod plain;
-#[path = "train_gpt/plot.rs"]
-mod plot;
-#[path = "train_gpt/product.rs"]
-mod product;
-#[cfg(test)]
-#[path = "train_gpt/reference.rs"]
-mod reference;
+#[allow(dead_code)] // Each example uses a part of it.
+#[path = "nn/mod.rs"]
+mod nn;
 #[cfg(test)]
 #[path = "train_gpt/tests.rs"]
 mod tests;
-#[path = "train_gpt/text.rs"]
-mod text;
-#[path = "train_gpt/train.rs"]
-mod train;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
-use warpsmith::emulator::{Checks, DeviceModel};
-use warpsmith::{CudaDevice, EmulatedDevice, Queue};
 
-use launchers::Launchers;
-use options::{Choice, Options};
-use product::{CublasLt, Mma, OnCpu, Products};
+use nn::Outcome;
+use nn::checkpoint::Checkpoint;
+use nn::config::Config;
+use nn::console::{self, indented};
+use nn::ops::Ops;
+use nn::run::Run;
+use nn::start::{Choice, Program, start};
+use nn::text::{Text, bigram_loss};
 
-/// What can go wrong here is told to the person who started the program.
-type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+/// Trains a small GPT on text, byte by byte: every step but the matrix products by warpsmith's CUDA kernels, on an NVIDIA GPU or, where
+/// there is none, on the emulator that the kernels are tested with.
+#[derive(Debug, Parser)]
+#[command(name = "train_gpt")]
+struct Options {
+    /// Files to learn from, instead of the repository's own sources and documents
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    text: Vec<PathBuf>,
+
+    /// Where the kernels run; without it, on a GPU if there is one, and the program says what it took
+    #[arg(long)]
+    device: Option<Choice>,
+
+    /// Where checkpoint.safetensors and loss.svg go
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/train_gpt"))]
+    out: PathBuf,
+
+    /// Go on from the checkpoint in that folder, with the options of the run that wrote it
+    #[arg(long, conflicts_with_all = ["Architecture", "batch", "steps", "seed", "learning_rate", "schedule", "optimizer", "max_norm"])]
+    resume: bool,
+
+    #[command(flatten)]
+    config: Config,
+}
 
 fn main() -> ExitCode {
-    match start(&Options::parse()) {
+    let options = Options::parse();
+    match console::stop_at_ctrl_c().and_then(|()| start(options.device, &options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -64,43 +61,45 @@ fn main() -> ExitCode {
     }
 }
 
-/// Chooses the device, says which and why, and trains on it.
-fn start(options: &Options) -> Outcome {
-    console::stop_at_ctrl_c()?;
-    match options.device {
-        Some(Choice::Cuda) => on_gpu(options, CudaDevice::new(0)?, "as --device asks"),
-        Some(Choice::Emulated) => on_emulator(options, "as --device asks"),
-        None => match CudaDevice::new(0) {
-            Ok(device) => on_gpu(options, device, "since there is one"),
-            Err(error) => on_emulator(options, &format!("since there is no GPU to use: {error}")),
-        },
+impl Program for Options {
+    /// Trains from the start or from a checkpoint, and tells how it goes.
+    fn run<O: Ops>(&self, ops: impl Fn() -> Outcome<O>) -> Outcome {
+        let (text, what) = Text::read(&self.text)?;
+        println!("text:       {what}");
+        std::fs::create_dir_all(&self.out).map_err(|error| format!("{}: {error}", self.out.display()))?;
+        let file = self.out.join("checkpoint.safetensors");
+        let mut run = match self.resume {
+            true => Run::resume(ops()?, Checkpoint::load(&file)?)?,
+            false => Run::new(ops()?, self.config)?,
+        };
+        let config = run.config;
+        text.check(config.architecture.context)?;
+        let held_out = text.held_out_batches(config.batch, config.architecture.context);
+        let bigram = bigram_loss(&text.train, &held_out);
+        let to_beat = ("interpolated bigram model", bigram);
+        console::describe(&mut run)?;
+        println!("to beat:    {bigram:.4} nats per byte, an interpolated bigram model on the same held-out text");
+        if !self.resume {
+            println!("\nBefore training it writes:\n{}\n", indented(&run.sample("\n", 60)?));
+        }
+
+        let start = Instant::now();
+        let finished = console::steps(&mut run, &text, &held_out, console::asked_to_stop)?;
+        let spent = start.elapsed();
+        run.checkpoint()?.save(&file)?;
+        if !finished {
+            let (made, all) = (run.steps(), config.steps);
+            println!("\nstopped after {made} of {all} steps; {} has it all, and --resume goes on", file.display());
+            return console::draw(&self.out, &run, to_beat);
+        }
+        let loss = run.measure(&held_out)?;
+        run.held_out.push((run.steps(), loss));
+        console::draw(&self.out, &run, to_beat)?;
+        println!("\nAfter training it writes:\n{}\n", indented(&run.sample("\n", 300)?));
+        let gain = bigram - f64::from(loss);
+        println!("held out:   {loss:.4} nats per byte, {gain:.4} below the bigram model's {bigram:.4}");
+        println!("time:       {:.0} s of training", spent.as_secs_f64());
+        println!("saved:      {}", file.display());
+        Ok(())
     }
-}
-
-fn on_gpu(options: &Options, device: CudaDevice, why: &str) -> Outcome {
-    let name = device.stream().context().name().map_err(|error| format!("cuDeviceGetName: {:?}", error.0))?;
-    let (products, how): (Box<dyn Products<CudaDevice>>, _) = match CublasLt::find(&device) {
-        Ok(products) => (Box::new(products), "by cuBLASLt in tf32".to_owned()),
-        Err(why) => (Box::new(Mma), format!("by the example's own tf32 kernel, since {why}")),
-    };
-    let capability = device.caps().compute_capability;
-    println!("device:     {name}, compute capability {capability}, {why}");
-    println!("products:   {how}");
-    console::train(options, Launchers::new(device, products))?;
-    println!("ran on      {name}");
-    Ok(())
-}
-
-fn on_emulator(options: &Options, why: &str) -> Outcome {
-    // The tests look for races and uninitialised reads; here they would cost time.
-    let device = EmulatedDevice::builder(DeviceModel::Sm80).checks(Checks::NONE).build();
-    println!("device:     emulated, compute capability 8.0: the kernels' PTX on the CPU, {why}");
-    println!("products:   by the gemm crate");
-    console::train(options, Launchers::new(device.clone(), Box::new(OnCpu)))?;
-    let kernels: Vec<&str> = device.loaded_kernels().iter().map(|loaded| loaded.kernel).collect();
-    println!(
-        "ran on      the emulated device, whose speed says nothing about a GPU's; its kernels:\n            {}",
-        kernels.join(" ")
-    );
-    Ok(())
 }

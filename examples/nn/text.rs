@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::Outcome;
-use crate::data::Rng;
+use super::Outcome;
+use super::data::Rng;
 
 /// Every tenth piece of this many bytes is held out.
 const PIECE: usize = 8192;

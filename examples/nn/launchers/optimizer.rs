@@ -1,0 +1,132 @@
+//! Clipping and optimizers over one list of parameters.
+
+use std::collections::BTreeMap;
+
+use warpsmith::ops::adamw8bit::{self, AdamW8bit};
+use warpsmith::ops::grad_clip::{GradClip, Norm};
+use warpsmith::{Buffer, Device, View, ViewMut};
+
+use crate::nn::Outcome;
+use crate::nn::optimizer::{BETAS, Data, Kind, List, Recipe, Saved};
+
+/// The clipping of a list of gradients, an optimizer over the same list, and the scalars that pass from one to the other: norm and factor
+/// stay on the device.
+pub struct Optimizer<D: Device> {
+    rule: Rule<D>,
+    clip: GradClip<D>,
+    max_norm: f32,
+    learning_rate: D::Buffer<f32>,
+    norm: D::Buffer<f32>,
+    factor: D::Buffer<f32>,
+    found_inf: D::Buffer<f32>,
+}
+
+/// What makes the step.
+enum Rule<D: Device> {
+    AdamW8bit(AdamW8bit<D>),
+}
+
+impl<D: Device> Optimizer<D> {
+    /// Starts, or goes on where another one stood.
+    pub fn new(
+        device: &D,
+        recipe: &Recipe,
+        list: &mut List<'_, D::Buffer<f32>>,
+        saved: Option<&Saved>,
+    ) -> Outcome<Self> {
+        let mut gradients = list.gradients.iter_mut().map(whole).collect::<warpsmith::Result<Vec<_>>>()?;
+        let clip = GradClip::new(device, &mut gradients)?;
+        drop(gradients);
+        let decays = list.decays.clone();
+        let rule = match recipe.kind {
+            Kind::AdamW8bit => {
+                let options = adamw8bit::Options { beta1: BETAS[0], beta2: BETAS[1], epsilon: 1e-8 };
+                let mut tensors = tensors_8bit::<D>(list)?;
+                Rule::AdamW8bit(match saved {
+                    None => AdamW8bit::new(device, &mut tensors, &decays, options)?,
+                    Some(saved) => {
+                        let checkpoint = to_adamw8bit(saved)?;
+                        AdamW8bit::restore(device, &mut tensors, &decays, options, &checkpoint)?
+                    }
+                })
+            }
+        };
+        let scalar = || device.alloc(1);
+        let (learning_rate, norm, factor, found_inf) = (scalar()?, scalar()?, scalar()?, scalar()?);
+        Ok(Self { rule, clip, max_norm: recipe.max_norm, learning_rate, norm, factor, found_inf })
+    }
+
+    /// See [`Ops::optimizer_step`](crate::nn::ops::Ops::optimizer_step). A step whose gradients are not finite is skipped.
+    pub fn step(&mut self, device: &D, list: &mut List<'_, D::Buffer<f32>>, learning_rate: f32) -> Outcome {
+        device.write(&mut self.learning_rate, &[learning_rate])?;
+        let gradients = list.gradients.iter().map(|gradient| gradient.view([gradient.len()]));
+        let gradients = gradients.collect::<warpsmith::Result<Vec<View<'_, D, f32>>>>()?;
+        let scalars = Norm {
+            norm: self.norm.view_mut([1])?,
+            factor: self.factor.view_mut([1])?,
+            found_inf: self.found_inf.view_mut([1])?,
+            loss_scale: None,
+        };
+        self.clip.norm(device, &gradients, scalars, self.max_norm)?;
+        match &mut self.rule {
+            Rule::AdamW8bit(optimizer) => {
+                let scalars = adamw8bit::Scalars {
+                    learning_rate: self.learning_rate.view([1])?,
+                    gradient_scale: Some(self.factor.view([1])?),
+                    found_inf: Some(self.found_inf.view([1])?),
+                };
+                Ok(optimizer.step(device, &mut tensors_8bit::<D>(list)?, scalars)?)
+            }
+        }
+    }
+
+    /// Steps and states.
+    pub fn saved(&self, device: &D) -> Outcome<Saved> {
+        match &self.rule {
+            Rule::AdamW8bit(optimizer) => Ok(of_adamw8bit(optimizer.checkpoint(device)?)),
+        }
+    }
+}
+
+/// The whole buffer as a vector.
+fn whole<'a, D: Device, B: Buffer<f32, Device = D>>(buffer: &'a mut &mut B) -> warpsmith::Result<ViewMut<'a, D, f32>> {
+    let len = [buffer.len()];
+    buffer.view_mut(len)
+}
+
+/// The list as the optimizer takes it.
+fn tensors_8bit<'a, D: Device>(
+    list: &'a mut List<'_, D::Buffer<f32>>,
+) -> warpsmith::Result<Vec<adamw8bit::Tensors<'a, D, f32>>> {
+    let tensors = list.parameters.iter_mut().zip(&list.gradients).map(|(parameter, gradient)| {
+        Ok(adamw8bit::Tensors { parameter: whole(parameter)?, gradient: gradient.view([gradient.len()])? })
+    });
+    tensors.collect()
+}
+
+/// The states under bitsandbytes' names.
+pub fn of_adamw8bit(checkpoint: adamw8bit::Checkpoint) -> Saved {
+    let states = checkpoint.states.into_iter().map(|state| {
+        BTreeMap::from([
+            ("state1".to_owned(), Data::Codes(state.state1)),
+            ("state2".to_owned(), Data::Codes(state.state2)),
+            ("absmax1".to_owned(), Data::Floats(state.absmax1)),
+            ("absmax2".to_owned(), Data::Floats(state.absmax2)),
+        ])
+    });
+    Saved { steps: checkpoint.steps, states: states.collect() }
+}
+
+/// The way back.
+pub fn to_adamw8bit(saved: &Saved) -> Outcome<adamw8bit::Checkpoint> {
+    let state = |index| {
+        Ok(adamw8bit::State {
+            state1: saved.codes(index, "state1")?,
+            state2: saved.codes(index, "state2")?,
+            absmax1: saved.floats(index, "absmax1")?,
+            absmax2: saved.floats(index, "absmax2")?,
+        })
+    };
+    let states = (0..saved.states.len()).map(state).collect::<Outcome<_>>()?;
+    Ok(adamw8bit::Checkpoint { steps: saved.steps, states })
+}
