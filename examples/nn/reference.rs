@@ -5,7 +5,7 @@ use warpsmith::ops::cross_entropy::Options;
 use warpsmith::ops::gelu::Form;
 use warpsmith::reference::cross_entropy::Labels;
 use warpsmith::reference::embedding::Lookup;
-use warpsmith::reference::rotary::Rotation;
+use warpsmith::reference::rotary::{Angles, Rotation};
 use warpsmith::reference::{activation, attention, cross_entropy, embedding, gelu, layer_norm, rms_norm, widen};
 
 use self::optimizer::Optimizer;
@@ -332,16 +332,8 @@ fn turn(heads: Heads, qkv: &mut [f32], inverse: bool) {
     }
     let positions: Vec<i64> = (0..heads.batch).flat_map(|_| 0..heads.length as i64).collect();
     let frequencies: Vec<f64> = (0..HEAD / 2).map(|i| ROTARY_BASE.powf(-2.0 * i as f64 / HEAD as f64)).collect();
-    let (positions, frequencies) = (&positions[..], &frequencies[..]);
-    let rotation = Rotation {
-        head_dim: HEAD,
-        heads: 2 * heads.heads,
-        positions,
-        frequencies,
-        factor: 1.0,
-        interleaved: false,
-        inverse,
-    };
+    let angles = Angles::Turning { positions: &positions, frequencies: &frequencies, factor: 1.0 };
+    let rotation = Rotation { head_dim: HEAD, heads: 2 * heads.heads, angles, interleaved: false, inverse };
     let width = heads.width();
     let both: Vec<f64> = qkv.chunks_exact(3 * width).flat_map(|row| widen(&row[..2 * width])).collect();
     for (row, turned) in qkv.chunks_exact_mut(3 * width).zip(rotation.apply(&both).chunks_exact(2 * width)) {
