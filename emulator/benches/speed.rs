@@ -78,7 +78,7 @@ fn cases() -> Vec<Case> {
     let attention =
         Case::new("attention_bf16", include_str!("../tests/ptx/attention.ptx"), "attention", [4, 2, 1], [128, 1, 1]);
     let warpgroup =
-        Case::new("wgmma_bf16", include_str!("../tests/ptx/wgmma.ptx"), "two_products", [4, 1, 1], [128, 1, 1]);
+        Case::new("wgmma_bf16", include_str!("../tests/ptx/wgmma.ptx"), "two_products", [1, 1, 1], [128, 1, 1]);
     let pipeline = Case::new("tma_pipeline", include_str!("../tests/ptx/pipeline.ptx"), "right", [4, 1, 1], [96, 1, 1]);
     let (rows, width, size, length) = (64u64, 8192u64, 256u64, 512u64);
     let tensor = 2 * length * 64 * 2;

@@ -99,17 +99,19 @@ pub enum Approximation {
 /// Checks that cost time. Bounds and alignment are always checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Checks {
-    /// Data races on shared memory, by happens-before.
+    /// Data races on shared and global memory, by happens-before.
     pub races: bool,
     /// Reads of shared memory, local memory or registers that nothing has written.
     pub uninitialised: bool,
+    /// Reads of global memory that neither the host nor a kernel has written since its allocation.
+    pub uninitialised_global: bool,
 }
 
 impl Checks {
     /// Every check.
-    pub const ALL: Self = Self { races: true, uninitialised: true };
+    pub const ALL: Self = Self { races: true, uninitialised: true, uninitialised_global: true };
     /// Bounds and alignment alone.
-    pub const NONE: Self = Self { races: false, uninitialised: false };
+    pub const NONE: Self = Self { races: false, uninitialised: false, uninitialised_global: false };
 }
 
 impl Default for Checks {

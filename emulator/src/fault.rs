@@ -64,10 +64,14 @@ pub enum FaultKind {
         /// The first byte accessed.
         address: u64,
     },
-    /// Two accesses to the same bytes of shared memory, at least one a write, that nothing orders.
+    /// Two accesses to the same bytes of shared or global memory, at least one a write, that nothing orders.
     Race {
-        /// Byte offset in shared memory.
+        /// "global" or "shared".
+        space: &'static str,
+        /// Byte offset in shared memory, or address in global memory.
         address: u64,
+        /// Where in its allocation an address in global memory lies.
+        nearest: Option<String>,
         /// "read after write", "write after read" or "write after write".
         hazard: &'static str,
         /// The earlier access.
@@ -108,10 +112,12 @@ pub enum FaultKind {
     },
     /// A read of something that nothing has written.
     Uninitialised {
-        /// "shared", "local" or "register".
+        /// "shared", "local", "global" or "register".
         space: &'static str,
-        /// Byte offset, or the register's number.
+        /// Byte offset, address in global memory, or the register's number.
         address: u64,
+        /// Where in its allocation an address in global memory lies.
+        nearest: Option<String>,
     },
     /// A barrier or a `.sync` instruction that some of the threads it names cannot reach, or reach in a wrong way.
     Divergence {
@@ -182,7 +188,7 @@ impl fmt::Display for Location {
 
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "thread {:?} at {}", self.thread, self.location)
+        write!(f, "block {:?}, thread {:?} at {}", self.block, self.thread, self.location)
     }
 }
 
@@ -197,9 +203,10 @@ impl fmt::Display for FaultKind {
                 write!(f, "{space} address {address:#x} is not a multiple of {required}")
             }
             Self::ReadOnly { address } => write!(f, "write to read-only memory at {address:#x}"),
-            Self::Race { address, hazard, earlier } => {
-                write!(f, "race on shared byte {address}: {hazard}, the earlier access by {earlier}")
-            }
+            Self::Race { space, address, nearest, hazard, earlier } => match nearest {
+                Some(nearest) => write!(f, "race on {nearest}: {hazard}, the earlier access by {earlier}"),
+                None => write!(f, "race on {space} byte {address}: {hazard}, the earlier access by {earlier}"),
+            },
             Self::InFlight { address, copy } => {
                 write!(f, "shared byte {address} belongs to an asynchronous copy still in flight, issued by {copy}")
             }
@@ -214,7 +221,10 @@ impl fmt::Display for FaultKind {
                 "shared byte {address} is used by an asynchronous copy without fence.proxy.async after the write by {earlier}"
             ),
             Self::Mbarrier { address, what } => write!(f, "mbarrier at shared byte {address}: {what}"),
-            Self::Uninitialised { space, address } => write!(f, "read of uninitialised {space} {address}"),
+            Self::Uninitialised { space, address, nearest } => match nearest {
+                Some(nearest) => write!(f, "read of {nearest}, which nothing has written"),
+                None => write!(f, "read of uninitialised {space} {address}"),
+            },
             Self::Divergence { what } => write!(f, "divergence: {what}"),
             Self::Deadlock { waiting } => write!(f, "deadlock: {}", waiting.join("; ")),
             Self::Invalid { what } => write!(f, "invalid operand: {what}"),

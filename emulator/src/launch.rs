@@ -1,16 +1,19 @@
 //! Launches: checks against the model's limits, and blocks over threads of the host.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-use crate::config::{Approximation, Config, DeviceModel};
+use crate::config::{Approximation, Checks, Config, DeviceModel};
 use crate::counters::Counters;
 use crate::exec::{Context, FaultLog};
-use crate::fault::{Fault, FaultKind, Faults};
-use crate::memory::{MemoryError, View};
+use crate::fault::{Access, Fault, FaultKind, Faults};
+use crate::memory::{MemoryError, Space, View};
 use crate::module::Kernel;
 use crate::numeric::Perturbation;
 use crate::sched::{Cluster, Progress};
+use crate::shadow::{World, clashes};
 
 /// Warp-instructions that a block runs before another resident block gets its turn.
 const SLICE: u64 = 2048;
@@ -172,6 +175,7 @@ const MAX_CLUSTER: u64 = 16;
 struct Report {
     counters: Counters,
     faults: Vec<(u64, FaultLog)>,
+    world: Option<World>,
 }
 
 /// Runs a checked launch.
@@ -229,13 +233,39 @@ pub(crate) fn run(
         })
     };
     let mut counters = Counters::default();
-    let mut faults = Vec::new();
+    let (mut faults, mut worlds) = (Vec::new(), Vec::new());
     for report in reports {
         counters += &report.counters;
         faults.extend(report.faults);
+        worlds.extend(report.world);
     }
     faults.sort_by_key(|(position, _)| *position);
+    if config.checks.races {
+        faults.extend(between_blocks(&context, worlds).map(|log| (u64::MAX, log)));
+    }
     if faults.is_empty() { Ok(counters) } else { Err(summary(faults).into()) }
+}
+
+/// The races between blocks that cannot influence each other.
+fn between_blocks(context: &Context<'_>, worlds: Vec<World>) -> Option<FaultLog> {
+    let (found, total) = clashes(worlds);
+    let mut log = FaultLog::default();
+    log.total = total;
+    for clash in found.into_iter().take(FaultLog::LISTED) {
+        let [earlier, later] = [clash.earlier, clash.later].map(|side| {
+            context.access(context.first_block(side.team.unwrap_or(0).into()), (side.warp, side.lane, side.pc))
+        });
+        let kind = FaultKind::Race {
+            space: Space::Global.name(),
+            address: clash.address,
+            nearest: context.view.nearest(clash.address),
+            hazard: clash.hazard.name(),
+            earlier: Box::new(earlier),
+        };
+        let Access { block, thread, location } = later;
+        log.first.push(Fault { kernel: context.program.name.clone(), block, thread, location, kind });
+    }
+    (total != 0).then_some(log)
 }
 
 /// The first faults in the order of blocks, one of each kind at each instruction.
@@ -281,14 +311,16 @@ impl<'a> Queue<'a> {
         let blocks: u32 = self.context.cluster.iter().product();
         let residents = if self.context.program.communicates { residency.resident_blocks / blocks as usize } else { 1 };
         let mut report = Report::default();
+        let is_checked = self.context.config.checks != Checks::NONE;
+        let world = is_checked.then(|| Rc::new(RefCell::new(World::new(self.context.program.communicates))));
         let mut resident: Vec<(u64, Cluster<'a>)> = Vec::new();
         let mut spare: Vec<Cluster<'a>> = Vec::new();
         loop {
             while resident.len() < residents.max(1) {
                 let Some(position) = self.take() else { break };
                 let number = if residency.reversed { self.count() - 1 - position } else { position };
-                let mut cluster = spare.pop().unwrap_or_else(|| Cluster::new(self.context));
-                cluster.restart(self.first_block(number), &|index| self.number(index));
+                let mut cluster = spare.pop().unwrap_or_else(|| Cluster::new(self.context, &world));
+                cluster.restart(number, &|index| self.number(index));
                 resident.push((position, cluster));
             }
             if resident.is_empty() {
@@ -317,6 +349,8 @@ impl<'a> Queue<'a> {
             block.count();
             report.counters += &block.env.counters;
         }
+        drop(spare);
+        report.world = world.and_then(Rc::into_inner).map(RefCell::into_inner);
         report
     }
 
@@ -326,13 +360,6 @@ impl<'a> Queue<'a> {
 
     fn count(&self) -> u64 {
         self.clusters.iter().product()
-    }
-
-    /// `blockIdx` of a cluster's first block.
-    fn first_block(&self, number: u64) -> [u32; 3] {
-        let [x, y, _] = self.clusters;
-        let place = [number % x, number / x % y, number / x / y];
-        std::array::from_fn(|axis| place[axis] as u32 * self.context.cluster[axis])
     }
 
     /// A block's number in the grid.

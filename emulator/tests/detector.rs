@@ -208,7 +208,7 @@ fn uninitialised_words_are_named() {
         let faults = faults.unwrap();
         assert_eq!(faults.faults.len(), 1, "one for all lanes: {faults}");
         assert_eq!((faults.total, faults.faults[0].thread), (32, [0, 0, 0]));
-        assert_eq!(faults.faults[0].kind, FaultKind::Uninitialised { space: "shared", address: 128 });
+        assert_eq!(faults.faults[0].kind, FaultKind::Uninitialised { space: "shared", address: 128, nearest: None });
     }
 }
 

@@ -139,7 +139,7 @@ fn an_unwritten_guard_is_reported() {
     for guard in ["@p", "@!p"] {
         match launch(&module("", &format!("{guard} st.global.u32 [out], 1;")), &Setup::block(32), &[0], 1) {
             Err(LaunchError::Faults(faults)) => {
-                let expected = FaultKind::Uninitialised { space: "register", address: 0 };
+                let expected = FaultKind::Uninitialised { space: "register", address: 0, nearest: None };
                 assert_eq!((&faults.faults[0].kind, faults.total), (&expected, 32), "{guard}");
             }
             other => panic!("{guard}: {other:?}"),

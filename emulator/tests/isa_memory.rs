@@ -2,7 +2,7 @@
 
 mod common;
 use common::*;
-use ptx_emulator::{FaultKind, LaunchError};
+use ptx_emulator::{Checks, FaultKind, LaunchError};
 
 /// Runs a body in one lane on words.
 fn one(body: &str, input: &[u32], words: usize) -> Vec<u32> {
@@ -172,5 +172,10 @@ fn polling_past_the_caches_sees_other_blocks() {
     let mut setup = Setup::block(1);
     // One worker: the blocks have to take turns.
     (setup.grid, setup.config.workers, setup.config.instruction_limit) = (2, 1, 100_000);
+    setup.config.checks = Checks { races: false, ..Checks::ALL };
     assert_eq!(run(body, &setup, &[0], 1), [9]);
+    // It works, and is a race none the less: neither side is strong.
+    setup.config.checks = Checks::ALL;
+    let Err(LaunchError::Faults(faults)) = launch(&module("", body), &setup, &[0], 1) else { panic!("no fault") };
+    assert!(matches!(faults.faults[0].kind, FaultKind::Race { space: "global", .. }), "{faults}");
 }

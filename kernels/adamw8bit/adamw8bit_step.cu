@@ -275,6 +275,8 @@ __device__ __forceinline__ void step(const AdamW8bitParams& params) {
         } else {
             held.store_elements(tensor, first, lane);
         }
+        // Every lane has read the old ones.
+        __syncwarp();
         if (lane == 0) {
             ptx::store_4(absmax1, largest.first);
             ptx::store_4(absmax2, largest.second);

@@ -64,8 +64,8 @@ fn configure(config: &mut Config, get: &impl Fn(&str) -> Option<String>) -> Resu
     let checks = [
         ("all", Checks::ALL),
         ("none", Checks::NONE),
-        ("races", Checks { races: true, uninitialised: false }),
-        ("uninitialised", Checks { races: false, uninitialised: true }),
+        ("races", Checks { races: true, ..Checks::NONE }),
+        ("uninitialised", Checks { races: false, ..Checks::ALL }),
     ];
     config.schedule = choice(get, "SCHEDULE", &schedules)?.unwrap_or(config.schedule);
     config.asynchrony = choice(get, "ASYNCHRONY", &asynchronies)?.unwrap_or(config.asynchrony);

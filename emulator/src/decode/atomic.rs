@@ -21,11 +21,12 @@ type Result<T = ()> = std::result::Result<T, String>;
 pub(crate) fn atomic(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifiers<'_>) -> Result {
     decoder.class = Class::Atomic;
     let order = m.take_any(&["relaxed", "acquire", "release", "acq_rel"]);
+    let scope = m.take_any(&["cta", "cluster", "gpu", "sys"]);
     let ordering = Ordering {
         acquire: matches!(order, Some("acquire" | "acq_rel")),
         release: matches!(order, Some("release" | "acq_rel")),
+        wide: !matches!(scope, Some("cta" | "cluster")),
     };
-    m.take_any(&["cta", "cluster", "gpu", "sys"]);
     let space = m.take_map(space).unwrap_or(Space::Generic);
     let has_policy = m.take("L2::cache_hint");
     let elements = m.take_any(&["v2", "v4", "v8"]).map_or(1, |vector| usize::from(vector.as_bytes()[1] - b'0'));

@@ -41,8 +41,8 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
         "bar" | "barrier" => return barrier(decoder, instruction, m),
         "membar" | "fence" if m.take("proxy") => return proxy_fence(decoder, instruction, m),
         "membar" => {
-            m.take_any(&["cta", "gl", "sys"]).ok_or("a scope is missing")?;
-            fence(decoder);
+            let scope = m.take_any(&["cta", "gl", "sys"]).ok_or("a scope is missing")?;
+            fence(decoder, scope);
         }
         "fence" if m.take("mbarrier_init") => {
             m.take("release");
@@ -52,8 +52,8 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
         }
         "fence" => {
             m.take_any(&["sc", "acq_rel", "acquire", "release"]);
-            m.take_any(&["cta", "cluster", "gpu", "sys"]).ok_or("a scope is missing")?;
-            fence(decoder);
+            let scope = m.take_any(&["cta", "cluster", "gpu", "sys"]).ok_or("a scope is missing")?;
+            fence(decoder, scope);
         }
         "nanosleep" => {
             let ty = m.ty()?;
@@ -71,9 +71,10 @@ pub(crate) fn control(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &
 }
 
 /// Memory is sequentially consistent here, so a fence matters to the detector alone.
-fn fence(decoder: &mut Decoder<'_>) {
+fn fence(decoder: &mut Decoder<'_>, scope: &str) {
     decoder.class = Class::Barrier;
-    decoder.simple(|warp, env, mask| observe::fence(warp, env, mask));
+    let wide = !matches!(scope, "cta" | "cluster");
+    decoder.simple(move |warp, env, mask| observe::fence(warp, env, mask, wide));
 }
 
 /// A fence between proxies. Of the proxies, the asynchronous one alone is modelled, in shared memory.

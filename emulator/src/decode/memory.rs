@@ -120,8 +120,13 @@ fn access(decoder: &mut Decoder<'_>, m: &mut Modifiers<'_>) -> Result<Access> {
         Some(_) => 8,
         None => 1,
     };
-    let strong = (!matches!(order, None | Some("weak")))
-        .then(|| Ordering { acquire: order == Some("acquire"), release: order == Some("release") });
+    // Volatile accesses have the scope of the system.
+    let wide = !matches!(scope, Some("cta" | "cluster"));
+    let strong = (!matches!(order, None | Some("weak"))).then(|| Ordering {
+        acquire: order == Some("acquire"),
+        release: order == Some("release"),
+        wide,
+    });
     let beyond_block = scope != Some("cta") && matches!(space, Space::Global | Space::Generic);
     decoder.communicates |= (strong.is_some() || fetches_again) && beyond_block;
     Ok(Access { space, elements, ty: m.ty()?, strong })

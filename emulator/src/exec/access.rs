@@ -6,7 +6,7 @@ use super::{Env, Warp, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, R32, R64, Slot, lanes_of};
 use crate::memory::{Region, Space};
-use crate::shadow::{Ordering, Strong};
+use crate::shadow::{Act, Ordering, Strong};
 
 /// A register that memory can be loaded to and stored from.
 pub(crate) trait Element: Slot {
@@ -98,19 +98,21 @@ pub(crate) fn load(
             Space::Local => load_local(warp, env, lanes, &offsets, shape, &mut elements),
             Space::Param => load_param(warp, env, lanes, &offsets, shape, &mut elements),
             _ => {
-                observe::global_load(env, lanes, &offsets, shape.size() as u64);
-                for lane in lanes_of(lanes) {
-                    let Some(region) = global_lane(warp, env, lane, offsets[lane], shape.size() as u64) else {
-                        continue;
-                    };
-                    let offset = (offsets[lane] - region.base) as usize;
-                    let mut bytes = [0; 32];
-                    for (at, byte) in bytes[..shape.size()].iter_mut().enumerate() {
-                        // SAFETY: `global_lane` found the bytes inside the region.
-                        *byte = unsafe { region.place().load::<1>(offset + at) } as u8;
+                let size = shape.size() as u64;
+                observe::global_load(env, lanes, &offsets, size);
+                each_region(warp, env, (lanes, &offsets, size), &mut |warp, env, region, lanes| {
+                    let act = shape.strong.map_or(Act::Load, |ordering| Act::Strong(Strong::Load, ordering));
+                    observe::global(warp, env, region, (lanes, &offsets, size), act);
+                    for lane in lanes_of(lanes) {
+                        let offset = (offsets[lane] - region.base) as usize;
+                        let mut bytes = [0; 32];
+                        for (at, byte) in bytes[..shape.size()].iter_mut().enumerate() {
+                            // SAFETY: `each_region` found the bytes inside the region.
+                            *byte = unsafe { region.place().load::<1>(offset + at) } as u8;
+                        }
+                        shape.unpack(&bytes[..shape.size()], lane, &mut elements);
                     }
-                    shape.unpack(&bytes[..shape.size()], lane, &mut elements);
-                }
+                });
             }
         }
     }
@@ -141,23 +143,25 @@ pub(crate) fn store(
             }
             Space::Param => read_only(warp, env, lanes, &offsets),
             _ => {
-                observe::global_store(env, lanes, &offsets, shape.size() as u64);
-                for lane in lanes_of(lanes) {
-                    let Some(region) = global_lane(warp, env, lane, offsets[lane], shape.size() as u64) else {
-                        continue;
-                    };
+                let size = shape.size() as u64;
+                let equal = |one: usize, two: usize| elements[..shape.count].iter().all(|e| e[one] == e[two]);
+                observe::global_store(env, lanes, &offsets, size);
+                each_region(warp, env, (lanes, &offsets, size), &mut |warp, env, region, lanes| {
                     if region.read_only {
-                        read_only(warp, env, 1 << lane, &offsets);
-                        continue;
+                        return read_only(warp, env, lanes, &offsets);
                     }
-                    let offset = (offsets[lane] - region.base) as usize;
-                    let mut bytes = [0; 32];
-                    shape.pack(elements, lane, &mut bytes[..shape.size()]);
-                    for (at, byte) in bytes[..shape.size()].iter().enumerate() {
-                        // SAFETY: `global_lane` found the bytes inside the region.
-                        unsafe { region.place().store::<1>(offset + at, u64::from(*byte)) };
+                    let act = shape.strong.map_or(Act::Store(&equal), |order| Act::Strong(Strong::Store, order));
+                    observe::global(warp, env, region, (lanes, &offsets, size), act);
+                    for lane in lanes_of(lanes) {
+                        let offset = (offsets[lane] - region.base) as usize;
+                        let mut bytes = [0; 32];
+                        shape.pack(elements, lane, &mut bytes[..shape.size()]);
+                        for (at, byte) in bytes[..shape.size()].iter().enumerate() {
+                            // SAFETY: `each_region` found the bytes inside the region.
+                            unsafe { region.place().store::<1>(offset + at, u64::from(*byte)) };
+                        }
                     }
-                }
+                });
             }
         }
     }
@@ -205,15 +209,33 @@ fn store_to_block(
     }
 }
 
-/// The allocation of one lane's access, if it is allowed.
-fn global_lane<'a>(warp: &Warp, env: &mut Env<'a>, lane: usize, address: u64, size: u64) -> Option<Region<'a>> {
-    let found = env.region(address, size);
-    match found {
-        None => out_of_bounds(warp, env, lane, Space::Global, address, size),
-        Some(_) if !address.is_multiple_of(size) => misaligned(warp, env, lane, Space::Global, address, size),
-        found => return found,
+/// What to do with the lanes of an access whose bytes lie in one allocation.
+type InRegion<'f> = &'f mut dyn FnMut(&Warp, &mut Env<'_>, &Region<'_>, u32);
+
+/// Calls `f` for the lanes of each allocation. Lanes whose access is not allowed are reported and left out.
+pub(crate) fn each_region(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    (mask, addresses, size): (u32, &[u64; LANES], u64),
+    f: InRegion<'_>,
+) {
+    let mut rest = mask;
+    while rest != 0 {
+        let first = rest.trailing_zeros() as usize;
+        let Some(region) = env.region(addresses[first], size) else {
+            out_of_bounds(warp, env, first, Space::Global, addresses[first], size);
+            rest &= rest - 1;
+            continue;
+        };
+        let lanes = fitting(rest, addresses, region.base, region.bytes, size);
+        if lanes >> first & 1 == 0 {
+            misaligned(warp, env, first, Space::Global, addresses[first], size);
+            rest &= rest - 1;
+            continue;
+        }
+        rest &= !lanes;
+        f(warp, env, &region, lanes);
     }
-    None
 }
 
 /// Takes from `rest` the lanes whose address lies in the space of the first lane's: that space, the lanes, their addresses in
@@ -276,6 +298,7 @@ pub(crate) fn load_global<D: Element, const W: usize, const N: usize>(
             rest &= rest - 1;
             continue;
         }
+        observe::global(warp, env, &region, (lanes, addresses, size), Act::Load);
         let place = region.place();
         let mut load = |lane: usize| {
             let offset = (addresses[lane] - region.base) as usize;
@@ -323,6 +346,9 @@ pub(crate) fn store_global<S: Element, const W: usize, const N: usize>(
             read_only(warp, env, lanes, addresses);
             continue;
         }
+        let equal =
+            |one: usize, two: usize| values.iter().all(|value| S::to_bits(value[one]) == S::to_bits(value[two]));
+        observe::global(warp, env, &region, (lanes, addresses, size), Act::Store(&equal));
         let place = region.place();
         for lane in lanes_of(lanes) {
             let offset = (addresses[lane] - region.base) as usize;
@@ -402,7 +428,7 @@ fn load_local(
     for lane in lanes_of(local_lanes(warp, env, mask, addresses, shape.size())) {
         let address = addresses[lane];
         if env.context.config.checks.uninitialised && !warp.local.is_written(lane, address, shape.size()) {
-            env.fault(warp, lane, FaultKind::Uninitialised { space: Space::Local.name(), address });
+            env.fault(warp, lane, FaultKind::Uninitialised { space: Space::Local.name(), address, nearest: None });
         }
         shape.unpack(warp.local.bytes(lane, address, shape.size()), lane, elements);
     }

@@ -1,12 +1,12 @@
 //! Atomic operations, lane by lane.
 
-use super::access::{misaligned, one_space, out_of_bounds, shared_lanes, word};
+use super::access::{each_region, one_space, out_of_bounds, shared_lanes, word};
 use super::cluster::each_block;
 use super::{Env, Warp, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{LANES, lanes_of};
 use crate::memory::Space;
-use crate::shadow::{Ordering, Strong};
+use crate::shadow::{Act, Ordering, Strong};
 
 /// Where an atomic operation acts, and what it orders.
 #[derive(Clone, Copy)]
@@ -38,7 +38,10 @@ pub(crate) fn update<const W: usize>(
                 let f = |lane, old| f(Space::Shared, lane, old);
                 update_shared::<W>(warp, env, lanes, memory.ordering, offsets, &f, &mut old);
             }),
-            Space::Global => update_global::<W>(warp, env, lanes, &offsets, &|lane, old| f(space, lane, old), &mut old),
+            Space::Global => {
+                let f = |lane, old| f(space, lane, old);
+                update_global::<W>(warp, env, lanes, memory.ordering, &offsets, &f, &mut old);
+            }
             space => {
                 for lane in lanes_of(lanes) {
                     out_of_bounds(warp, env, lane, space, offsets[lane], W as u64);
@@ -71,24 +74,24 @@ fn update_global<const W: usize>(
     warp: &Warp,
     env: &mut Env<'_>,
     mask: u32,
+    ordering: Ordering,
     addresses: &[u64; LANES],
     f: &dyn Fn(usize, u64) -> u64,
     old: &mut [u64; LANES],
 ) {
     observe::global_store(env, mask, addresses, W as u64);
-    for lane in lanes_of(mask) {
-        let address = addresses[lane];
-        match env.region(address, W as u64) {
-            None => out_of_bounds(warp, env, lane, Space::Global, address, W as u64),
-            Some(_) if !address.is_multiple_of(W as u64) => {
-                misaligned(warp, env, lane, Space::Global, address, W as u64)
+    each_region(warp, env, (mask, addresses, W as u64), &mut |warp, env, region, lanes| {
+        if region.read_only {
+            for lane in lanes_of(lanes) {
+                env.fault(warp, lane, FaultKind::ReadOnly { address: addresses[lane] });
             }
-            Some(region) if region.read_only => env.fault(warp, lane, FaultKind::ReadOnly { address }),
-            Some(region) => {
-                // SAFETY: the region holds `W` bytes at the address, which is a multiple of `W`.
-                old[lane] =
-                    unsafe { region.place().update::<W>((address - region.base) as usize, |value| f(lane, value)) };
-            }
+            return;
         }
-    }
+        observe::global(warp, env, region, (lanes, addresses, W as u64), Act::Strong(Strong::Atomic, ordering));
+        for lane in lanes_of(lanes) {
+            let offset = (addresses[lane] - region.base) as usize;
+            // SAFETY: the region holds `W` bytes at the address, which is a multiple of `W`.
+            old[lane] = unsafe { region.place().update::<W>(offset, |value| f(lane, value)) };
+        }
+    });
 }

@@ -10,8 +10,9 @@ use crate::config::Asynchrony;
 use crate::fault::FaultKind;
 use crate::lanes::{LANES, lanes_of};
 use crate::memory::Space;
-use crate::shadow::Issuer;
+use crate::shadow::{Act, Issuer, Ordering, Strong};
 use crate::tensor_map::{Row, TENSOR_MAP_BYTES, TensorMap};
+use std::ops::Range;
 
 /// A place in global memory that a copy reads or writes.
 #[derive(Clone, Debug)]
@@ -155,7 +156,7 @@ pub(crate) fn fly(warp: &Warp, env: &mut Env<'_>, flight: Flight) {
         env.visit(rank, |env| observe::bulk_read_issued(warp, env, flight.issuer, range));
     }
     if let Source::Global(outside) = &flight.source
-        && !check(warp, env, lane, outside, flight.size, false)
+        && !check(warp, env, lane, outside, flight.size, Act::Load)
     {
         return;
     }
@@ -239,7 +240,9 @@ pub(crate) fn store(
     reduction: Option<Reduction>,
 ) {
     let lane = issuer.lane as usize;
-    if !check(warp, env, lane, &to, size, true) {
+    const RELAXED: Ordering = Ordering { acquire: false, release: false, wide: true };
+    let act = if reduction.is_some() { Act::Strong(Strong::Atomic, RELAXED) } else { Act::Store(&|_, _| false) };
+    if !check(warp, env, lane, &to, size, act) {
         return;
     }
     observe::bulk_read_issued(warp, env, issuer, offset..offset + size);
@@ -348,8 +351,11 @@ fn rows(outside: &Outside, size: u32) -> Vec<Row> {
     }
 }
 
-/// Whether all that a copy accesses in global memory exists; else that is reported. Counts the traffic.
-fn check(warp: &Warp, env: &mut Env<'_>, lane: usize, outside: &Outside, size: u32, writes: bool) -> bool {
+/// Whether all that a copy accesses in global memory exists; else that is reported. Counts the traffic. For the detector, the
+/// accesses are the issuing thread's at the issue.
+fn check(warp: &Warp, env: &mut Env<'_>, lane: usize, outside: &Outside, size: u32, act: Act<'_>) -> bool {
+    // Rows that follow one another are one for the detector.
+    let mut range = 0..0;
     for row in rows(outside, size) {
         let bytes = u64::from(row.inside.end - row.inside.start);
         if bytes == 0 {
@@ -357,18 +363,30 @@ fn check(warp: &Warp, env: &mut Env<'_>, lane: usize, outside: &Outside, size: u
         }
         match env.region(row.global, bytes) {
             None => super::access::out_of_bounds(warp, env, lane, Space::Global, row.global, bytes),
-            Some(region) if writes && region.read_only => {
+            Some(region) if act.writes() && region.read_only => {
                 env.fault(warp, lane, FaultKind::ReadOnly { address: row.global });
             }
             Some(_) => {
                 let sectors = (row.global + bytes - 1) / 32 - row.global / 32 + 1;
-                observe::bulk_global(env, bytes, sectors, writes);
+                observe::bulk_global(env, bytes, sectors, act.writes());
+                if range.end != row.global {
+                    detect(warp, env, lane, range.clone(), act);
+                    range.start = row.global;
+                }
+                range.end = row.global + bytes;
                 continue;
             }
         }
         return false;
     }
+    detect(warp, env, lane, range, act);
     true
+}
+
+fn detect(warp: &Warp, env: &mut Env<'_>, lane: usize, range: Range<u64>, act: Act<'_>) {
+    if let Some(region) = (!range.is_empty()).then(|| env.region(range.start, range.end - range.start)).flatten() {
+        observe::global_range(warp, env, &region, (lane, range), act);
+    }
 }
 
 /// Reads global memory into the image of a copy's part of shared memory, which starts at `offset`.

@@ -3,14 +3,14 @@
 //! A copy is pending from its issue to the wait for it, whatever the moment at which the bytes move: at the issue, at the wait,
 //! or at a random turn of the warp between them.
 
-use super::access::shared_lanes;
+use super::access::{each_region, shared_lanes};
 use super::mbarrier::{self, Change};
 use super::{Env, Warp, observe};
 use crate::config::Asynchrony;
 use crate::fault::FaultKind;
 use crate::lanes::{LANES, lanes_of};
 use crate::memory::Space;
-use crate::shadow::Issuer;
+use crate::shadow::{Act, Issuer};
 
 /// One `cp.async` of a warp.
 struct Copy {
@@ -91,6 +91,16 @@ pub(crate) fn issue(
         }
     }
     observe::copy_issued(warp, env, lanes, &to, &from, &source, size);
+    let whole = lanes_of(lanes).filter(|lane| source[*lane] == size).fold(0, |mask, lane| mask | 1 << lane);
+    each_region(warp, env, (whole, &from, size.into()), &mut |warp, env, region, lanes| {
+        observe::global(warp, env, region, (lanes, &from, size.into()), Act::Load);
+    });
+    for lane in lanes_of(lanes & !whole) {
+        let range = from[lane]..from[lane] + u64::from(source[lane]);
+        if let Some(region) = (source[lane] != 0).then(|| env.region(range.start, source[lane].into())).flatten() {
+            observe::global_range(warp, env, &region, (lane, range), Act::Load);
+        }
+    }
     let (group, number) = (warp.copies.committed, warp.copies.issued);
     warp.copies.issued += 1;
     let mut copy = Copy { pending: lanes, unmoved: lanes, to, from, size, source, group, number };

@@ -1,7 +1,9 @@
 //! What a block shares among its warps: shared memory, the launch, faults and counters.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
+use std::rc::Rc;
 
 use super::cluster::{Cluster, Part};
 use super::mbarrier::Mbarriers;
@@ -13,7 +15,7 @@ use crate::memory::{Region, View};
 use crate::numeric::Perturbation;
 use crate::program::Program;
 use crate::random::Random;
-use crate::shadow::{Conflict, Issuer, SharedShadow};
+use crate::shadow::{Conflict, Earlier, Issuer, SharedShadow, World};
 
 /// What all blocks of a launch share, read only.
 pub(crate) struct Context<'a> {
@@ -34,6 +36,35 @@ pub(crate) struct Context<'a> {
     pub perturbation: Perturbation,
 }
 
+impl Context<'_> {
+    /// `blockIdx` of the first block of the cluster with a number in the grid.
+    pub fn first_block(&self, number: u64) -> [u32; 3] {
+        let [x, y] = [0, 1].map(|axis| u64::from(self.grid[axis] / self.cluster[axis]));
+        let place = [number % x, number / x % y, number / x / y];
+        std::array::from_fn(|axis| place[axis] as u32 * self.cluster[axis])
+    }
+
+    /// `threadIdx` of a lane.
+    fn thread(&self, warp: u32, lane: u32) -> [u32; 3] {
+        let [x, y, _] = self.block;
+        let thread = warp * 32 + lane;
+        [thread % x, thread / x % y, thread / x / y]
+    }
+
+    /// Warps of a block.
+    fn warps(&self) -> u32 {
+        self.block.iter().product::<u32>().div_ceil(32)
+    }
+
+    /// One side of a conflict, in the cluster that begins with a block.
+    pub fn access(&self, first: [u32; 3], (party, lane, pc): (u32, u32, u32)) -> Access {
+        let (rank, warp) = (party / self.warps(), party % self.warps());
+        let local = local(rank, self.cluster);
+        let block = std::array::from_fn(|axis| first[axis] + local[axis]);
+        Access { block, thread: self.thread(warp, lane), location: location(self.program, pc) }
+    }
+}
+
 /// What the instructions of a block act on, besides their warp's registers.
 pub(crate) struct Env<'a> {
     pub context: &'a Context<'a>,
@@ -51,8 +82,9 @@ pub(crate) struct Env<'a> {
     pub counters: Counters,
     pub faults: FaultLog,
     pub random: Random,
-    /// The detector, unless it is off.
+    /// The detector, unless it is off, and its part that all blocks of the worker share.
     pub shadow: Option<SharedShadow>,
+    pub world: Option<Rc<RefCell<World>>>,
     /// What the detector found in the access in hand; empty between instructions.
     pub conflicts: Vec<Conflict>,
     /// The product of a warpgroup in hand.
@@ -63,7 +95,7 @@ pub(crate) struct Env<'a> {
 
 impl<'a> Env<'a> {
     /// The block with a rank in its cluster.
-    pub fn new(context: &'a Context<'a>, rank: u32) -> Self {
+    pub fn new(context: &'a Context<'a>, rank: u32, world: Option<Rc<RefCell<World>>>) -> Self {
         let checks = context.config.checks;
         let threads: u32 = context.block.iter().product();
         let blocks: u32 = context.cluster.iter().product();
@@ -81,23 +113,24 @@ impl<'a> Env<'a> {
             counters: Counters::default(),
             faults: FaultLog::default(),
             random: Random::new(0, 0),
-            shadow: (checks != Checks::NONE && context.shared_bytes != 0)
+            shadow: (checks != Checks::NONE)
                 .then(|| SharedShadow::new(context.shared_bytes, threads.div_ceil(32), (rank, blocks), checks)),
+            world,
             conflicts: Vec::new(),
             wgmma: wgmma::Product::default(),
             hot: 0,
         }
     }
 
-    /// Makes everything but the counters ready for a block.
-    pub fn restart(&mut self, block: [u32; 3], number: u64) {
+    /// Makes everything but the counters ready for a block of the cluster with a number.
+    pub fn restart(&mut self, block: [u32; 3], number: u64, team: u32) {
         self.block = block;
         self.shared.fill(0xff);
         self.mbarriers.clear();
         self.clock = 0;
         self.random = Random::new(self.context.config.seed, number);
         if let Some(shadow) = &mut self.shadow {
-            shadow.restart();
+            shadow.restart(team);
         }
     }
 
@@ -114,9 +147,7 @@ impl<'a> Env<'a> {
 
     /// `threadIdx` of a lane.
     pub fn thread(&self, warp: u32, lane: u32) -> [u32; 3] {
-        let [x, y, _] = self.context.block;
-        let thread = warp * 32 + lane;
-        [thread % x, thread / x % y, thread / x / y]
+        self.context.thread(warp, lane)
     }
 
     /// Records a fault of a lane at the instruction in execution.
@@ -152,27 +183,23 @@ impl<'a> Env<'a> {
     #[cold]
     #[inline(never)]
     pub fn fault_of(&mut self, issuer: Issuer, kind: FaultKind) {
-        let warps = self.warps();
+        let warps = self.context.warps();
         self.fault_at(issuer.pc, issuer.party % warps, issuer.lane, kind);
-    }
-
-    /// Warps of a block.
-    fn warps(&self) -> u32 {
-        self.context.block.iter().product::<u32>().div_ceil(32)
-    }
-
-    /// `blockIdx` of the block with a rank in this cluster.
-    pub fn block_of(&self, rank: u32) -> [u32; 3] {
-        let shape = self.context.cluster;
-        let [mine, theirs] = [self.rank, rank].map(|rank| local(rank, shape));
-        std::array::from_fn(|axis| self.block[axis] - mine[axis] + theirs[axis])
     }
 
     /// One side of a conflict: a lane of a warp of the cluster, by number.
     pub fn access(&self, party: u32, lane: u32, pc: u32) -> Access {
-        let (rank, warp) = (party / self.warps(), party % self.warps());
-        let (thread, location) = (self.thread(warp, lane), location(self.context.program, pc));
-        Access { block: self.block_of(rank), thread, location }
+        let mine = local(self.rank, self.context.cluster);
+        self.context.access(std::array::from_fn(|axis| self.block[axis] - mine[axis]), (party, lane, pc))
+    }
+
+    /// The same in any cluster of the grid.
+    pub fn access_of(&self, earlier: Earlier) -> Access {
+        let Earlier { team, warp, lane, pc } = earlier;
+        match team {
+            None => self.access(warp, lane, pc),
+            Some(team) => self.context.access(self.context.first_block(team.into()), (warp, lane, pc)),
+        }
     }
 }
 

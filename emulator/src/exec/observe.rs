@@ -3,9 +3,9 @@
 use super::{Env, Warp};
 use crate::fault::FaultKind;
 use crate::lanes::{LANES, Slot, lanes_of};
-use crate::memory::Space;
+use crate::memory::{Region, Space};
 use crate::program::Members;
-use crate::shadow::{Hazard, Issuer, Ordering, Strong, WarpAccess};
+use crate::shadow::{Act, Authors, Hazard, Issuer, Ordering, Strong, WarpAccess};
 use crate::traffic;
 use std::ops::Range;
 
@@ -31,23 +31,23 @@ fn shared(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
 
 #[inline(never)]
 pub(crate) fn shared_load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
-    load(warp, env, mask, addresses, bytes, false);
+    load(warp, env, mask, addresses, bytes, Authors::Lanes);
 }
 
 /// `ldmatrix`: the lanes of the mask give addresses of rows.
 #[inline(never)]
 pub(crate) fn shared_rows_load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES]) {
-    load(warp, env, mask, addresses, 16, true);
+    load(warp, env, mask, addresses, 16, Authors::Rows);
 }
 
 #[inline(always)]
-fn load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32, by_rows: bool) {
+fn load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32, authors: Authors) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, by_rows };
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, authors };
         shadow.load(access, &mut env.conflicts);
         if !env.conflicts.is_empty() {
-            report(warp, env);
+            report(warp, env, Space::Shared);
         }
     }
 }
@@ -56,10 +56,10 @@ fn load(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], byt
 pub(crate) fn shared_rows_store(warp: &Warp, env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES]) {
     shared(env, mask, addresses, 16);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes: 16, by_rows: true };
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes: 16, authors: Authors::Rows };
         shadow.store(access, |_, _| false, &mut env.conflicts);
         if !env.conflicts.is_empty() {
-            report(warp, env);
+            report(warp, env, Space::Shared);
         }
     }
 }
@@ -76,10 +76,10 @@ pub(crate) fn shared_store(
 ) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, by_rows: false };
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, authors: Authors::Lanes };
         shadow.store(access, equal, &mut env.conflicts);
         if !env.conflicts.is_empty() {
-            report(warp, env);
+            report(warp, env, Space::Shared);
         }
     }
 }
@@ -95,10 +95,10 @@ pub(crate) fn shared_strong(
 ) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
-        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, by_rows: false };
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, authors: Authors::Lanes };
         shadow.strong(access, kind, ordering, &mut env.conflicts);
         if !env.conflicts.is_empty() {
-            report(warp, env);
+            report(warp, env, Space::Shared);
         }
     }
 }
@@ -125,10 +125,10 @@ fn inside(env: &Env<'_>, ranges: &[(u32, u32)]) -> Vec<Range<u32>> {
     ranges.iter().map(|(first, count)| (*first).min(end)..first.saturating_add(*count).min(end)).collect()
 }
 
-/// A fence of the block or wider.
-pub(crate) fn fence(warp: &Warp, env: &mut Env<'_>, mask: u32) {
+/// A fence of the block or wider; `wide` says beyond the cluster.
+pub(crate) fn fence(warp: &Warp, env: &mut Env<'_>, mask: u32, wide: bool) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.fence(warp.party, mask);
+        shadow.fence(warp.party, mask, wide);
     }
 }
 
@@ -170,19 +170,21 @@ pub(crate) fn barrier_complete(env: &mut Env<'_>, id: usize, waiting: u32) {
 /// Turns what the shadow found into faults.
 #[cold]
 #[inline(never)]
-fn report(warp: &Warp, env: &mut Env<'_>) {
+fn report(warp: &Warp, env: &mut Env<'_>, space: Space) {
     for conflict in std::mem::take(&mut env.conflicts) {
         let address = conflict.address;
         let lane = conflict.lane as usize;
+        let nearest = if space == Space::Global { env.context.view.nearest(address) } else { None };
+        let space = space.name();
         let Some(earlier) = conflict.earlier else {
-            env.fault(warp, lane, FaultKind::Uninitialised { space: Space::Shared.name(), address });
+            env.fault(warp, lane, FaultKind::Uninitialised { space, address, nearest });
             continue;
         };
         // A pair of instructions that is known needs no words.
         if env.faults.is_known((env.pc, earlier.pc), conflict.hazard == Hazard::InFlight) {
             continue;
         }
-        let access = Box::new(env.access(earlier.warp, earlier.lane, earlier.pc));
+        let access = Box::new(env.access_of(earlier));
         let kind = match conflict.hazard {
             Hazard::InFlight => FaultKind::InFlight { address, copy: access },
             Hazard::Proxy => FaultKind::Proxy { address, earlier: access },
@@ -190,9 +192,96 @@ fn report(warp: &Warp, env: &mut Env<'_>) {
                 let what = format!("an ordinary access to the object that was initialised by {access}");
                 FaultKind::Mbarrier { address, what }
             }
-            hazard => FaultKind::Race { address, hazard: hazard.name(), earlier: access },
+            hazard => FaultKind::Race { space, address, nearest, hazard: hazard.name(), earlier: access },
         };
         env.fault(warp, lane, kind);
+    }
+}
+
+/// An access to global memory, for the detector: lanes whose bytes lie in one allocation.
+#[inline(always)]
+pub(crate) fn global(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    region: &Region<'_>,
+    (mask, addresses, bytes): (u32, &[u64; LANES], u64),
+    act: Act<'_>,
+) {
+    if env.shadow.is_some() && mask != 0 {
+        detect(warp, env, region, (mask, addresses, bytes, Authors::Lanes), act);
+    }
+}
+
+#[inline(never)]
+fn detect(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    region: &Region<'_>,
+    (mask, addresses, bytes, authors): (u32, &[u64; LANES], u64, Authors),
+    act: Act<'_>,
+) {
+    let (Some(shadow), Some(world)) = (&mut env.shadow, &env.world) else { return };
+    let mut unwritten = 0;
+    if !region.is_whole() {
+        if act.reads() && env.context.config.checks.uninitialised_global {
+            // Where blocks run side by side, only what a block has written itself counts: the same on any number of workers.
+            let communicates = env.context.program.communicates;
+            let is_written = |byte: u64| {
+                region.was_written(byte, 1)
+                    || if communicates { region.is_written(byte) } else { shadow.has_written(byte) }
+            };
+            let is_fresh = |lane: &usize| {
+                let first = addresses[*lane];
+                !region.was_written(first, bytes) && !(first..first + bytes).all(is_written)
+            };
+            unwritten = lanes_of(mask).filter(is_fresh).fold(0, |lanes, lane| lanes | 1 << lane);
+        }
+        if act.writes() {
+            lanes_of(mask).for_each(|lane| region.mark_written(addresses[lane], bytes));
+        }
+    }
+    if !region.read_only {
+        let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes: bytes as u32, authors };
+        shadow.global(&mut world.borrow_mut(), access, act, &mut env.conflicts);
+        if !env.conflicts.is_empty() {
+            report(warp, env, Space::Global);
+        }
+    }
+    if unwritten != 0 {
+        report_unwritten(warp, env, (unwritten, addresses), authors);
+    }
+}
+
+#[cold]
+fn report_unwritten(warp: &Warp, env: &mut Env<'_>, (lanes, addresses): (u32, &[u64; LANES]), authors: Authors) {
+    for lane in lanes_of(lanes) {
+        let address = addresses[lane];
+        let nearest = env.context.view.nearest(address);
+        let lane = if let Authors::One(lane) = authors { lane as usize } else { lane };
+        env.fault(warp, lane, FaultKind::Uninitialised { space: Space::Global.name(), address, nearest });
+    }
+}
+
+/// A lane's access to a range of bytes of one allocation, in pieces.
+pub(crate) fn global_range(
+    warp: &Warp,
+    env: &mut Env<'_>,
+    region: &Region<'_>,
+    (lane, range): (usize, Range<u64>),
+    act: Act<'_>,
+) {
+    if env.shadow.is_none() {
+        return;
+    }
+    let mut at = range.start;
+    while at < range.end {
+        let (largest, aligned) = (1 << (range.end - at).ilog2().min(4), 1 << at.trailing_zeros().min(4));
+        let bytes = u64::min(largest, aligned);
+        let count = if bytes == 16 { ((range.end - at) / 16).min(LANES as u64) } else { 1 };
+        let addresses = std::array::from_fn(|piece| at + piece as u64 * bytes);
+        let mask = u32::MAX >> (LANES as u64 - count);
+        detect(warp, env, region, (mask, &addresses, bytes, Authors::One(lane as u32)), act);
+        at += count * bytes;
     }
 }
 
@@ -208,11 +297,17 @@ pub(crate) fn copy_issued(
 ) {
     shared(env, mask, to, u32::from(size));
     if let Some(shadow) = &mut env.shadow {
-        let access =
-            WarpAccess { warp: warp.party, pc: env.pc, mask, addresses: to, bytes: u32::from(size), by_rows: false };
+        let access = WarpAccess {
+            warp: warp.party,
+            pc: env.pc,
+            mask,
+            addresses: to,
+            bytes: u32::from(size),
+            authors: Authors::Lanes,
+        };
         shadow.copy_issued(access, &mut env.conflicts);
         if !env.conflicts.is_empty() {
-            report(warp, env);
+            report(warp, env, Space::Shared);
         }
     }
     let reading = crate::lanes::lanes_of(mask).filter(|lane| source[*lane] != 0).fold(0, |mask, lane| mask | 1 << lane);
@@ -334,7 +429,7 @@ pub(crate) fn bulk_read_completed(env: &mut Env<'_>, by: Issuer, range: Range<u3
 
 fn report_all(warp: &Warp, env: &mut Env<'_>) {
     if !env.conflicts.is_empty() {
-        report(warp, env);
+        report(warp, env, Space::Shared);
     }
 }
 

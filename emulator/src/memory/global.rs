@@ -6,6 +6,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::written::Written;
+
 /// Alignment of every allocation, as of `cudaMalloc`.
 const ALIGNMENT: u64 = 256;
 /// Unmapped bytes after each allocation.
@@ -63,6 +65,7 @@ struct Allocation {
     read_only: bool,
     data: NonNull<u8>,
     layout: Layout,
+    written: Written,
 }
 
 // SAFETY: `data` is owned by this value until drop and accessed by atomic operations alone.
@@ -76,7 +79,8 @@ impl Allocation {
         let layout = Layout::from_size_align(usize::try_from(bytes.max(16).next_multiple_of(16)).ok()?, 16).ok()?;
         // SAFETY: the size is at least 16.
         let data = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        let made = Self { base, bytes, name: name.to_owned(), read_only, data, layout };
+        let written = Written::new(bytes);
+        let made = Self { base, bytes, name: name.to_owned(), read_only, data, layout, written };
         if bytes <= POISONED_BELOW {
             // SAFETY: the allocation is `layout.size()` bytes long and nobody else knows it yet.
             unsafe { data.write_bytes(0xff, layout.size()) };
@@ -254,6 +258,7 @@ impl Global {
     pub fn write(&self, address: u64, data: &[u8]) -> Result<(), MemoryError> {
         let allocation = self.range(address, data.len() as u64)?;
         let place = allocation.at(address);
+        allocation.written.set(address - allocation.base, data.len() as u64);
         for (at, width) in steps(address, data.len()) {
             // SAFETY: as in `read`.
             unsafe {
@@ -283,6 +288,7 @@ impl Global {
             _ => pattern * 0x0000_0001_0000_0001,
         };
         let place = allocation.at(address);
+        allocation.written.set(address - allocation.base, bytes);
         for (at, step) in steps(address, bytes as usize) {
             // SAFETY: as in `read`. A byte step at distance `at` from the start takes the pattern's byte of that phase.
             unsafe {
@@ -300,6 +306,9 @@ impl Global {
         let (source, target) = (self.range(from, bytes)?, self.range(to, bytes)?);
         // Overlapping ranges: the end that would be overwritten first is copied first.
         let backwards = Arc::ptr_eq(&source, &target) && to > from;
+        // What nothing has written is no better as a copy.
+        let is_written = |at: u64| source.written.is(from - source.base + at);
+        let unwritten: Vec<u64> = (0..bytes).filter(|at| !is_written(*at)).collect();
         let chunks = bytes.div_ceil(1 << 20);
         for chunk in 0..chunks {
             let at = (if backwards { chunks - 1 - chunk } else { chunk }) << 20;
@@ -307,12 +316,14 @@ impl Global {
             self.read(from + at, part)?;
             self.write(to + at, part)?;
         }
+        unwritten.iter().for_each(|at| target.written.clear(to - target.base + at));
         Ok(())
     }
 
-    /// The allocations as they are now. They live as long as the view does.
+    /// The allocations as they are now, at the begin of a launch. They live as long as the view does.
     pub fn view(&self) -> View {
         let regions: Vec<_> = self.table().allocations.values().cloned().collect();
+        regions.iter().for_each(|region| region.written.begin(region.bytes));
         View { regions }
     }
 }
@@ -348,6 +359,7 @@ pub(crate) struct Region<'a> {
     /// Only loads are allowed.
     pub read_only: bool,
     place: Place<'a>,
+    written: &'a Written,
 }
 
 impl<'a> Region<'a> {
@@ -356,6 +368,27 @@ impl<'a> Region<'a> {
     pub fn holds(&self, address: u64, bytes: u64) -> bool {
         let offset = address.wrapping_sub(self.base);
         bytes <= self.bytes && offset <= self.bytes - bytes
+    }
+
+    /// Whether every byte had been written before the launch.
+    #[inline(always)]
+    pub fn is_whole(&self) -> bool {
+        self.written.is_whole()
+    }
+
+    /// Whether all bytes of an access had been written before the launch.
+    pub fn was_written(&self, address: u64, bytes: u64) -> bool {
+        self.written.was(address - self.base, bytes)
+    }
+
+    /// Whether a byte has been written by now.
+    pub fn is_written(&self, address: u64) -> bool {
+        self.written.is(address - self.base)
+    }
+
+    /// An access writes bytes.
+    pub fn mark_written(&self, address: u64, bytes: u64) {
+        self.written.mark(address - self.base, bytes);
     }
 
     /// The place of the first byte.
@@ -375,7 +408,8 @@ impl View {
     #[inline(always)]
     pub fn region(&self, index: usize) -> Option<Region<'_>> {
         let found = self.regions.get(index)?;
-        Some(Region { base: found.base, bytes: found.bytes, read_only: found.read_only, place: found.place() })
+        let (base, bytes, read_only) = (found.base, found.bytes, found.read_only);
+        Some(Region { base, bytes, read_only, place: found.place(), written: &found.written })
     }
 
     /// The nearest allocation at or below an address in words.

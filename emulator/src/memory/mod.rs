@@ -4,6 +4,7 @@
 //! truncates a generic address without `cvta.to.shared` is out of bounds. Global allocations lie above 1 TiB.
 
 mod global;
+mod written;
 
 pub use global::MemoryError;
 pub(crate) use global::{Global, Region, View};

@@ -1,10 +1,14 @@
 //! The blocks of a cluster in motion, which take turns on one worker, and what happens when none of them can go on. A launch without
 //! clusters has clusters of one block.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::{Block, Progress};
 use crate::config::Schedule;
 use crate::exec::{Context, Wait, bulk, copies};
 use crate::lanes::lanes_of;
+use crate::shadow::World;
 
 /// About how many instructions of one block come before those of another one.
 const TURN: u32 = 256;
@@ -24,10 +28,10 @@ pub(crate) struct Cluster<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// A cluster of the launch, not started yet.
-    pub fn new(context: &'a Context<'a>) -> Self {
+    /// A cluster of the launch, not started yet. Those of a worker share what the detector knows of global memory.
+    pub fn new(context: &'a Context<'a>, world: &Option<Rc<RefCell<World>>>) -> Self {
         let count: u32 = context.cluster.iter().product();
-        let mut blocks: Vec<_> = (0..count).map(|rank| Block::new(context, rank)).collect();
+        let mut blocks: Vec<_> = (0..count).map(|rank| Block::new(context, rank, world.clone())).collect();
         if let Some((first, others)) = blocks.split_first_mut() {
             for block in others {
                 let rank = block.env.rank;
@@ -37,14 +41,18 @@ impl<'a> Cluster<'a> {
         Self { blocks, holder: 0, is_done: vec![false; count as usize], timeouts: 0, progress: 0 }
     }
 
-    /// Starts its blocks, whose first has this `blockIdx`. `number` tells of a block's `blockIdx` its number in the grid.
-    pub fn restart(&mut self, first: [u32; 3], number: &dyn Fn([u32; 3]) -> u64) {
+    /// Starts its blocks as the cluster with this number. `number` tells of a block's `blockIdx` its number in the grid.
+    pub fn restart(&mut self, cluster: u64, number: &dyn Fn([u32; 3]) -> u64) {
+        let first = self.blocks[0].env.context.first_block(cluster);
+        if let Some(world) = &self.blocks[0].env.world {
+            world.borrow_mut().restart();
+        }
         for rank in 0..self.blocks.len() {
             self.hand_over(rank);
             let block = &mut self.blocks[rank];
             let local = crate::exec::local(rank as u32, block.env.context.cluster);
             let index = std::array::from_fn(|axis| first[axis] + local[axis]);
-            block.restart(index, number(index));
+            block.restart(index, number(index), cluster as u32);
         }
         let shared = &mut self.blocks[self.holder].env.cluster;
         shared.restart();

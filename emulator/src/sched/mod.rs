@@ -7,11 +7,15 @@ mod phase;
 mod registers;
 mod warpgroup;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crate::config::{Asynchrony, Schedule};
 use crate::exec::{Context, Env, Warp, bulk, copies, observe};
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, Slot, lanes_of};
 use crate::program::{Inst, Op, Special, Value};
+use crate::shadow::World;
 use barrier::{Arrivals, BARRIERS};
 pub(crate) use cluster::Cluster;
 use registers::{check_registers, set_register, set_special};
@@ -76,9 +80,9 @@ pub(crate) struct Block<'a> {
 
 impl<'a> Block<'a> {
     /// A block of the launch with a rank in its cluster, not started yet.
-    pub fn new(context: &'a Context<'a>, rank: u32) -> Self {
+    pub fn new(context: &'a Context<'a>, rank: u32, world: Option<Rc<RefCell<World>>>) -> Self {
         let threads: u32 = context.block.iter().product();
-        let env = Env::new(context, rank);
+        let env = Env::new(context, rank, world);
         let mut warps: Vec<_> =
             (0..threads.div_ceil(32)).map(|w| Warp::new(context.program, w, (threads - w * 32).min(32))).collect();
         let first = rank * warps.len() as u32;
@@ -101,10 +105,10 @@ impl<'a> Block<'a> {
         block
     }
 
-    /// Starts the block with this `blockIdx`.
-    pub fn restart(&mut self, index: [u32; 3], number: u64) {
+    /// Starts the block with this `blockIdx` and number, of the cluster with a number.
+    pub fn restart(&mut self, index: [u32; 3], number: u64, team: u32) {
         let context = self.env.context;
-        self.env.restart(index, number);
+        self.env.restart(index, number, team);
         let threads: u32 = context.block.iter().product();
         for warp in &mut self.warps {
             warp.restart(context.program, (threads - warp.index * 32).min(32));

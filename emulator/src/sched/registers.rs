@@ -71,7 +71,7 @@ pub(super) fn set_special(warp: &mut Warp, env: &Env<'_>, register: Register, sp
 fn report_unwritten(warp: &Warp, env: &mut Env<'_>, register: u32, readers: u32) {
     for lane in lanes_of(readers & !warp.written[register as usize]) {
         let address = u64::from(register);
-        env.fault(warp, lane, FaultKind::Uninitialised { space: "register", address });
+        env.fault(warp, lane, FaultKind::Uninitialised { space: "register", address, nearest: None });
     }
 }
 

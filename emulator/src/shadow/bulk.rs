@@ -65,8 +65,8 @@ impl SharedShadow {
         }
         for lane in super::lanes(lanes) {
             let Some(author) = self.order.unordered_init(key, (by.party as usize, lane)) else { continue };
-            let pc = Writer(self.words.write.who[(address >> 2) as usize]).pc();
-            let earlier = Some(Earlier { warp: author >> 5, lane: author & 31, pc });
+            let pc = Writer(self.cells.words.write.who[(address >> 2) as usize]).pc();
+            let earlier = Some(Earlier { team: None, warp: author >> 5, lane: author & 31, pc });
             conflicts.push(Conflict { lane: lane as u32, address, hazard: Hazard::ReadAfterWrite, earlier });
         }
     }
@@ -116,7 +116,7 @@ impl SharedShadow {
         let now = self.tick();
         let column = self.order.copy_complete(self.key(address), thread(by.party as usize, by.lane as usize), now);
         let column = (self.order.warps() + column) as u32;
-        let write = &mut self.words.write;
+        let write = &mut self.cells.words.write;
         write.latest = now;
         for word in words(&range) {
             // Only its own: a faulty kernel may have issued another copy to the same place.
@@ -133,7 +133,7 @@ impl SharedShadow {
         self.issue(by, range.clone(), Access::Read, conflicts);
         self.has_bulk_reads = true;
         let bytes = range.start as usize..range.end as usize;
-        let layers = [(Some(&mut self.words), words(&range)), (self.bytes.as_deref_mut(), bytes)];
+        let layers = [(Some(&mut self.cells.words), words(&range)), (self.cells.bytes.as_deref_mut(), bytes)];
         for (layer, cells) in layers {
             let Some(track) = layer.map(|layer| layer.track(Kind::BulkRead, by.party as usize)) else { continue };
             track.latest = IN_FLIGHT;
@@ -146,7 +146,7 @@ impl SharedShadow {
     pub(crate) fn bulk_read_completed(&mut self, by: Issuer, range: Range<u32>) {
         let now = self.tick();
         let bytes = range.start as usize..range.end as usize;
-        let layers = [(Some(&mut self.words), words(&range)), (self.bytes.as_deref_mut(), bytes)];
+        let layers = [(Some(&mut self.cells.words), words(&range)), (self.cells.bytes.as_deref_mut(), bytes)];
         for (layer, cells) in layers {
             let Some(track) = layer.map(|layer| layer.track(Kind::BulkRead, by.party as usize)) else { continue };
             track.time[cells].fill(now);
@@ -160,7 +160,7 @@ impl SharedShadow {
     pub(crate) fn joint_read_completed(&mut self, parties: Range<u32>, ranges: &[Range<u32>], pending: &[Range<u32>]) {
         for party in parties.clone() {
             let known = parties.clone().map(|by| self.order.known(by as usize, party as usize)).min().unwrap_or(0);
-            for (is_words, layer) in [(true, Some(&mut self.words)), (false, self.bytes.as_deref_mut())] {
+            for (is_words, layer) in [(true, Some(&mut self.cells.words)), (false, self.cells.bytes.as_deref_mut())] {
                 let Some(track) = layer.map(|layer| layer.track(Kind::BulkRead, party as usize)) else { continue };
                 let cells = |range: &Range<u32>| {
                     if is_words { words(range) } else { range.start as usize..range.end as usize }
@@ -172,13 +172,8 @@ impl SharedShadow {
         }
     }
 
-    /// Whether an asynchronous read may be unordered with what this warp writes now.
-    pub(super) fn has_bulk_reads(&self, warp: usize) -> bool {
-        self.has_bulk_reads && self.is_later(warp, |layer| &layer.bulk_reads)
-    }
-
     fn mark(&mut self, range: Range<u32>, time: u32, who: Writer) {
-        let write = &mut self.words.write;
+        let write = &mut self.cells.words.write;
         write.time[words(&range)].fill(time);
         write.who[words(&range)].fill(who.0);
         write.latest = self.now;
@@ -198,13 +193,13 @@ impl SharedShadow {
 
     /// A write that the access would come too early for.
     fn with_writes(&self, by: Issuer, range: &Range<u32>, access: Access) -> Option<(usize, Hazard, Option<Earlier>)> {
-        let write = &self.words.write;
+        let write = &self.cells.words.write;
         // The words of a copy follow one another: what was said of one holds for its equals.
         let mut last = None;
         let mut look = |word: usize, cell: (u32, u32)| {
             if last.replace(cell) == Some(cell) { None } else { self.verdict(by, word, cell, access) }
         };
-        words(range).find_map(|word| match (write.time[word], self.bytes.as_deref()) {
+        words(range).find_map(|word| match (write.time[word], self.cells.bytes.as_deref()) {
             (BYTEWISE, Some(bytes)) => {
                 let mut cells = bytes.write.time[4 * word..].iter().zip(&bytes.write.who[4 * word..]).take(4);
                 cells.find_map(|(time, who)| look(word, (*time, *who)))
@@ -261,7 +256,7 @@ impl SharedShadow {
         };
         let own = self.order.own(by.party as usize, by.lane as usize);
         let bytes = range.start as usize..range.end as usize;
-        let layers = [(Some(&self.words), words(range), 1), (self.bytes.as_deref(), bytes, 4)];
+        let layers = [(Some(&self.cells.words), words(range), 1), (self.cells.bytes.as_deref(), bytes, 4)];
         for (layer, cells, per_word) in layers.into_iter().filter_map(|(layer, cells, n)| Some((layer?, cells, n))) {
             for kind in Kind::ALL {
                 for (party, track) in layer.tracks(kind).iter().enumerate() {

@@ -124,7 +124,7 @@ pub(super) struct Layer {
     cells: usize,
     /// The last plain write to each cell.
     pub(super) write: Track,
-    /// The last accesses to each cell by each warp; empty until a warp makes its first one.
+    /// The last accesses to each cell by each warp; missing or empty until a warp makes its first one.
     pub(super) reads: Vec<Track>,
     pub(super) strong_reads: Vec<Track>,
     pub(super) strong_writes: Vec<Track>,
@@ -155,10 +155,29 @@ impl Kind {
 }
 
 impl Layer {
-    pub(super) fn new(cells: usize, warps: usize) -> Self {
-        let tracks = || (0..warps).map(|_| Track::default()).collect();
-        let write = Track::new(cells);
-        Self { cells, write, reads: tracks(), strong_reads: tracks(), strong_writes: tracks(), bulk_reads: tracks() }
+    pub(super) fn new(cells: usize) -> Self {
+        let [reads, strong_reads, strong_writes, bulk_reads] = [const { Vec::new() }; 4];
+        Self { cells, write: Track::new(cells), reads, strong_reads, strong_writes, bulk_reads }
+    }
+
+    /// Cells that were written before everything else, without a track of writes until [`Layer::settle`] is called.
+    pub(super) fn lazy(cells: usize) -> Self {
+        Self { cells, write: Track::default(), ..Self::new(0) }
+    }
+
+    /// Makes room for writes, if there is none.
+    #[inline(always)]
+    pub(super) fn settle(&mut self) {
+        if self.write.time.len() != self.cells {
+            self.write = Track::new(self.cells);
+            self.write.time.fill(WRITTEN);
+        }
+    }
+
+    /// Whether nothing has been written since everything began.
+    #[inline(always)]
+    pub(super) fn is_untouched(&self) -> bool {
+        self.write.time.is_empty()
     }
 
     pub(super) fn tracks(&self, kind: Kind) -> &[Track] {
@@ -174,12 +193,16 @@ impl Layer {
     #[inline(always)]
     pub(super) fn track(&mut self, kind: Kind, warp: usize) -> &mut Track {
         let cells = self.cells;
-        let track = match kind {
-            Kind::Read => &mut self.reads[warp],
-            Kind::StrongRead => &mut self.strong_reads[warp],
-            Kind::StrongWrite => &mut self.strong_writes[warp],
-            Kind::BulkRead => &mut self.bulk_reads[warp],
+        let tracks = match kind {
+            Kind::Read => &mut self.reads,
+            Kind::StrongRead => &mut self.strong_reads,
+            Kind::StrongWrite => &mut self.strong_writes,
+            Kind::BulkRead => &mut self.bulk_reads,
         };
+        if tracks.len() <= warp {
+            tracks.resize_with(warp + 1, Track::default);
+        }
+        let track = &mut tracks[warp];
         if track.time.len() != cells {
             *track = Track::new(cells);
         }

@@ -1,8 +1,9 @@
 //! The exact look at the cells of one access, where the quick one does not settle it.
 
 use super::cells::{BYTEWISE, IN_FLIGHT, Kind, LAST, Lanes, Layer, OPAQUE, THREAD, UNWRITTEN, WRITTEN, Writer};
+use super::memory::{Cells, Moment};
 use super::order::Order;
-use super::{Conflict, Earlier, Hazard, SharedShadow, Strong, WarpAccess, lanes};
+use super::{Conflict, Earlier, Hazard, Strong, WarpAccess, lanes};
 
 /// What an access does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +69,8 @@ impl Order {
     pub(super) fn earlier(&self, author: Writer) -> Earlier {
         let (warp, lane, pc) = (author.warp(), author.lane(), author.pc());
         match self.columns.get((warp as usize).wrapping_sub(self.warps())) {
-            Some(column) => Earlier { warp: column.issuer >> 5, lane: column.issuer & 31, pc },
-            None => Earlier { warp, lane, pc },
+            Some(column) => Earlier { team: None, warp: column.issuer >> 5, lane: column.issuer & 31, pc },
+            None => Earlier { team: None, warp, lane, pc },
         }
     }
 }
@@ -127,7 +128,7 @@ impl Look<'_> {
         let me = self.by.lane();
         let known = |lane: u32| self.order.known_thread((own, me as usize), (warp, lane as usize));
         if time == IN_FLIGHT {
-            return Some(Earlier { warp: warp as u32, lane: lanes.latest(), pc: lanes.pc() });
+            return Some(Earlier { team: None, warp: warp as u32, lane: lanes.latest(), pc: lanes.pc() });
         }
         let lane = if warp != own {
             let common = self.order.known(own, warp);
@@ -151,7 +152,7 @@ impl Look<'_> {
             let other = lanes.other() != me && time > met && known(lanes.other()) == met;
             if latest { Some(lanes.latest()) } else { other.then_some(lanes.other()) }
         };
-        lane.map(|lane| Earlier { warp: warp as u32, lane, pc: lanes.pc() })
+        lane.map(|lane| Earlier { team: None, warp: warp as u32, lane, pc: lanes.pc() })
     }
 
     /// Remembers the access.
@@ -189,36 +190,38 @@ impl Look<'_> {
     }
 }
 
-impl SharedShadow {
+impl Cells {
     /// Checks and records an access, lane by lane and cell by cell.
     #[cold]
     #[inline(never)]
     pub(super) fn examine(
         &mut self,
+        at: Moment<'_>,
         access: WarpAccess<'_>,
         party: Party,
         same: &dyn Fn(usize, usize) -> bool,
         conflicts: &mut Vec<Conflict>,
     ) {
-        let settled = matches!(party, Party::Store | Party::Copy) && self.is_settled(access.warp as usize);
+        self.words.settle();
+        let settled = matches!(party, Party::Store | Party::Copy) && self.is_settled(at.order, access.warp as usize);
         for lane in lanes(access.mask) {
             let (address, end) = (access.addresses[lane], access.addresses[lane] + u64::from(access.bytes));
             let mut found = None;
-            let mut at = address;
-            while at < end {
-                let word = (at >> 2) as usize;
-                let stop = end.min((at & !3) + 4);
-                let is_whole = stop - at == 4;
+            let mut here = address;
+            while here < end {
+                let word = (here >> 2) as usize;
+                let stop = end.min((here & !3) + 4);
+                let is_whole = stop - here == 4;
                 let is_bytewise = self.words.write.time.get(word) == Some(&BYTEWISE);
                 if !is_whole && !is_bytewise {
-                    self.split(word);
+                    self.split(at.order, word);
                 }
-                let by = access.author(lane as u32, (at - address) as u32 / 4);
-                let look = Look { order: &self.order, party, by, now: self.now, same, settled };
+                let by = access.author(lane as u32, (here - address) as u32 / 4);
+                let look = Look { order: at.order, party, by, now: at.now, same, settled };
                 match &mut self.bytes {
                     Some(bytes) if !is_whole || is_bytewise => {
                         let look = Look { settled: false, ..look };
-                        for byte in at..stop {
+                        for byte in here..stop {
                             let conflict = look.conflict(bytes, byte as usize);
                             found = found.or(conflict.map(|conflict| (byte, by.lane(), conflict)));
                             look.record(bytes, byte as usize);
@@ -229,15 +232,14 @@ impl SharedShadow {
                         }
                     }
                     _ => {
-                        found = found.or(look.conflict(&self.words, word).map(|conflict| (at, by.lane(), conflict)));
+                        found = found.or(look.conflict(&self.words, word).map(|conflict| (here, by.lane(), conflict)));
                         look.record(&mut self.words, word);
                     }
                 }
-                at = stop;
+                here = stop;
             }
             if let Some((address, lane, (hazard, earlier))) = found {
-                let is_wanted =
-                    if hazard == Hazard::Uninitialised { self.checks.uninitialised } else { self.checks.races };
+                let is_wanted = if hazard == Hazard::Uninitialised { at.checks.uninitialised } else { at.checks.races };
                 if is_wanted {
                     conflicts.push(Conflict { lane, address, hazard, earlier });
                 }
@@ -246,36 +248,37 @@ impl SharedShadow {
     }
 
     /// Whether a warp knows of all reads and strong accesses to whole words: the usual case behind a barrier of the block.
-    fn is_settled(&self, warp: usize) -> bool {
+    fn is_settled(&self, order: &Order, warp: usize) -> bool {
         Kind::ALL.iter().all(|kind| {
             let tracks = self.words.tracks(*kind).iter().enumerate();
-            tracks.into_iter().all(|(other, track)| track.latest <= self.order.known(warp, other))
+            tracks.into_iter().all(|(other, track)| track.latest <= order.known(warp, other))
         })
     }
 
     /// Makes cells of their own of the bytes of all words that an access touches.
     #[inline]
-    pub(super) fn split_all(&mut self, access: WarpAccess<'_>) {
+    pub(super) fn split_all(&mut self, order: &Order, access: WarpAccess<'_>) {
+        self.words.settle();
         for lane in lanes(access.mask) {
             let word = (access.addresses[lane] >> 2) as usize;
             if self.words.write.time.get(word) != Some(&BYTEWISE) {
-                self.split(word);
+                self.split(order, word);
             }
         }
     }
 
     /// Makes the bytes of a word cells of their own.
-    fn split(&mut self, word: usize) {
-        let (words, warps) = (&mut self.words, self.order.warps());
-        let bytes = self.bytes.get_or_insert_with(|| Box::new(Layer::new(words.write.time.len() * 4, warps)));
+    fn split(&mut self, order: &Order, word: usize) {
+        let words = &mut self.words;
+        let bytes = self.bytes.get_or_insert_with(|| Box::new(Layer::new(words.write.time.len() * 4)));
         let (Some(&time), Some(&who)) = (words.write.time.get(word), words.write.who.get(word)) else { return };
         bytes.write.time[word * 4..][..4].fill(time);
         bytes.write.who[word * 4..][..4].fill(who);
         words.write.time[word] = BYTEWISE;
         // What every warp knows needs no place in the bytes.
-        let settled = self.order.settled();
+        let settled = order.settled();
         for kind in Kind::ALL {
-            for warp in 0..warps {
+            for warp in 0..words.tracks(kind).len() {
                 let from = &words.tracks(kind)[warp];
                 if from.latest <= settled || from.time[word] <= settled {
                     continue;

@@ -1,7 +1,7 @@
-//! The race detector of a block's shared memory.
+//! The race detector: of a block's shared memory, and of global memory within a block (here) and between blocks ([`world`]).
 //!
 //! A happens-before detector in the manner of FastTrack: for each word the last plain write, for each word and warp the last
-//! read, and for each warp what it knows of every other. All shared accesses of a block are numbered in the order in which
+//! read, and for each warp what it knows of every other. All accesses of a block are numbered in the order in which
 //! the emulator runs them; that number is the clock. An earlier access of another warp is ordered if a barrier (or a
 //! release and an acquire) has told of its number. Lanes of one warp are ordered by `bar.warp.sync` and by the barriers of
 //! the block alone: shuffles, votes, `ldmatrix` and `mma` order nothing, although they run in lockstep.
@@ -22,19 +22,27 @@ mod bulk;
 mod cells;
 mod clock;
 mod examine;
+mod global;
+mod memory;
 mod order;
+mod outside;
 mod phases;
 mod quick;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_of_threads;
+mod world;
 
 use crate::config::Checks;
 pub(crate) use bulk::Issuer;
-use cells::{BYTEWISE, IN_FLIGHT, LAST, Layer, Track, Writer};
+use cells::{IN_FLIGHT, LAST, Track, Writer};
 use examine::Party;
+pub(crate) use global::Act;
+use global::Pages;
+use memory::{Cells, Moment};
 use order::Order;
+pub(crate) use world::{World, clashes};
 
 /// What is wrong with an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +78,8 @@ impl Hazard {
 /// The earlier side of a conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Earlier {
+    /// The cluster of the grid, by number, if it is another one.
+    pub team: Option<u32>,
     pub warp: u32,
     pub lane: u32,
     pub pc: u32,
@@ -87,8 +97,19 @@ pub(crate) struct Conflict {
     pub earlier: Option<Earlier>,
 }
 
-/// One instruction of one warp on shared memory. Addresses are byte offsets in the block's shared memory, in bounds and
-/// multiples of the size.
+/// Whose accesses the lanes of a [`WarpAccess`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authors {
+    /// Each lane's its own.
+    Lanes,
+    /// Each is a row of 16 bytes of an 8x8 matrix, and its four words are accessed by lanes of their own.
+    Rows,
+    /// All are this lane's, which has issued a bulk copy.
+    One(u32),
+}
+
+/// One instruction of one warp. Addresses are byte offsets in the block's shared memory or addresses in global memory, in bounds
+/// and multiples of the size.
 #[derive(Clone, Copy)]
 pub(crate) struct WarpAccess<'a> {
     pub warp: u32,
@@ -96,17 +117,20 @@ pub(crate) struct WarpAccess<'a> {
     /// The lanes that access.
     pub mask: u32,
     pub addresses: &'a [u64; 32],
-    /// Bytes of one lane's access: 1, 2, 4, 8 or 16.
+    /// Bytes of one lane's access: 1, 2, 4, 8, 16 or, in global memory, 32.
     pub bytes: u32,
-    /// Each access is a row of 16 bytes of an 8x8 matrix, and its four words are accessed by lanes of their own.
-    pub by_rows: bool,
+    pub authors: Authors,
 }
 
 impl WarpAccess<'_> {
     /// Who accesses a word of a lane's access.
     #[inline(always)]
     fn author(&self, lane: u32, word: u32) -> Writer {
-        let lane = if self.by_rows { 4 * (lane % 8) + word } else { lane };
+        let lane = match self.authors {
+            Authors::Lanes => lane,
+            Authors::Rows => 4 * (lane % 8) + word,
+            Authors::One(lane) => lane,
+        };
         Writer::new(self.warp, lane, self.pc)
     }
 }
@@ -116,6 +140,8 @@ impl WarpAccess<'_> {
 pub(crate) struct Ordering {
     pub acquire: bool,
     pub release: bool,
+    /// The scope goes beyond the cluster: `.gpu` or `.sys`. It matters in global memory.
+    pub wide: bool,
 }
 
 /// What a strong access does.
@@ -140,9 +166,12 @@ pub(crate) struct SharedShadow {
     /// The number of the last access. It and the order are common to a cluster: the block in hand has them.
     now: u32,
     order: Order,
-    words: Layer,
-    /// The bytes of words that are marked for it.
-    bytes: Option<Box<Layer>>,
+    cells: Cells,
+    /// Global memory as the cluster uses it; like the order, with the block in hand.
+    pages: Pages,
+    /// The cluster's number in the grid, and the clock as it started.
+    team: u32,
+    began: u32,
 }
 
 fn lanes(mask: u32) -> impl Iterator<Item = usize> {
@@ -155,7 +184,7 @@ fn readers(access: WarpAccess<'_>) -> u32 {
     let WarpAccess { mask, addresses, .. } = access;
     let (first, last) = (mask.trailing_zeros() & 31, 31 - mask.leading_zeros().min(31));
     let (low, high) = (addresses[first as usize], addresses[last as usize]);
-    if access.by_rows {
+    if access.authors != Authors::Lanes {
         return mask;
     }
     let is_one = || addresses.iter().zip(0..).fold(true, |one, (at, lane)| one & (*at == low || mask >> lane & 1 == 0));
@@ -166,24 +195,28 @@ impl SharedShadow {
     /// For `bytes` of shared memory and `warps` warps of the block with a rank in a cluster of `blocks`.
     pub(crate) fn new(bytes: u32, warps: u32, (rank, blocks): (u32, u32), checks: Checks) -> Self {
         let (warps, blocks) = (warps.max(1) as usize, blocks.max(1) as usize);
-        let words = Layer::new(bytes.div_ceil(16) as usize * 4, warps * blocks);
-        let order = Order::new(warps * blocks, blocks);
-        let mut shadow = Self { checks, rank, warps, has_bulk_reads: false, now: 0, order, words, bytes: None };
-        shadow.restart();
+        let cells = Cells::new(bytes.div_ceil(16) as usize * 4);
+        let (order, pages) = (Order::new(warps * blocks, blocks), Pages::default());
+        let mut shadow =
+            Self { checks, rank, warps, has_bulk_reads: false, now: 0, order, cells, pages, team: 0, began: 0 };
+        shadow.restart(0);
         shadow
     }
 
-    /// Makes it ready for another block: nothing is written, and everything earlier is ordered.
-    pub(crate) fn restart(&mut self) {
+    /// Makes it ready for another block, of the cluster with this number: nothing is written, and everything earlier is ordered.
+    pub(crate) fn restart(&mut self, team: u32) {
         // The clock goes on from block to block, so that no time needs to be cleared but those of writes, until it is half
         // run down: then everything starts again. In a cluster it is not this block's alone.
-        if self.now == 0 || self.now > LAST / 2 || self.has_bulk_reads || self.order.warps() > self.warps {
+        let is_new = self.now == 0 || self.now > LAST / 2 || self.has_bulk_reads || self.order.warps() > self.warps;
+        if is_new {
             self.now = cells::WRITTEN;
-            self.words.forget();
-            self.bytes = None;
+            self.cells.forget();
         }
-        self.words.write.time.fill(cells::UNWRITTEN);
+        self.pages.restart(is_new);
+        self.cells.words.write.time.fill(cells::UNWRITTEN);
         self.has_bulk_reads = false;
+        self.team = team;
+        self.began = self.now;
         self.order.restart(self.now);
     }
 
@@ -191,6 +224,7 @@ impl SharedShadow {
     pub(crate) fn hand_over(&mut self, to: &mut Self) {
         std::mem::swap(&mut self.now, &mut to.now);
         std::mem::swap(&mut self.order, &mut to.order);
+        std::mem::swap(&mut self.pages, &mut to.pages);
     }
 
     fn tick(&mut self) -> u32 {
@@ -202,12 +236,7 @@ impl SharedShadow {
     #[inline(always)]
     pub(crate) fn load(&mut self, access: WarpAccess<'_>, conflicts: &mut Vec<Conflict>) {
         self.tick();
-        let access = WarpAccess { mask: readers(access), ..access };
-        let is_quiet = !self.has_strong_writes(access.warp as usize);
-        let left = if is_quiet { self.load_quickly(access) } else { access.mask };
-        if left != 0 {
-            self.examine(WarpAccess { mask: left, ..access }, Party::Load, &|_, _| true, conflicts);
-        }
+        self.cells.load(Moment { order: &self.order, now: self.now, checks: self.checks }, access, conflicts);
     }
 
     /// A plain store. `same` says whether two lanes that address the same bytes store the same value; it is asked for no
@@ -220,12 +249,7 @@ impl SharedShadow {
         conflicts: &mut Vec<Conflict>,
     ) {
         self.tick();
-        let warp = access.warp as usize;
-        let is_quiet = !self.has_strong_writes(warp) && !self.has_strong_reads(warp) && !self.has_bulk_reads(warp);
-        let left = if is_quiet { self.store_quickly(access) } else { access.mask };
-        if left != 0 {
-            self.examine(WarpAccess { mask: left, ..access }, Party::Store, &same, conflicts);
-        }
+        self.cells.store(Moment { order: &self.order, now: self.now, checks: self.checks }, access, same, conflicts);
     }
 
     /// A strong access.
@@ -248,7 +272,8 @@ impl SharedShadow {
                 rest &= !same;
             }
         }
-        self.examine(access, Party::Strong(kind), &|_, _| true, conflicts);
+        let at = Moment { order: &self.order, now, checks: self.checks };
+        self.cells.examine(at, access, Party::Strong(kind), &|_, _| true, conflicts);
         if kind != Strong::Load {
             let atomic = kind == Strong::Atomic;
             for lane in lanes(access.mask) {
@@ -261,22 +286,17 @@ impl SharedShadow {
     /// The destinations of `cp.async`: they conflict as a store does, and are in flight from now on.
     pub(crate) fn copy_issued(&mut self, access: WarpAccess<'_>, conflicts: &mut Vec<Conflict>) {
         let now = self.tick();
-        let warp = access.warp as usize;
-        let is_quiet = !self.has_strong_writes(warp) && !self.has_strong_reads(warp) && !self.has_bulk_reads(warp);
-        let left = if is_quiet { quick::copy(&self.order, now, &mut self.words, access) } else { access.mask };
-        if left != 0 {
-            self.examine(WarpAccess { mask: left, ..access }, Party::Copy, &|_, _| false, conflicts);
-        }
+        self.cells.copy(Moment { order: &self.order, now, checks: self.checks }, access, conflicts);
     }
 
     /// The wait of the thread that issued the copies: it has written their destinations now.
     pub(crate) fn copy_completed(&mut self, warp: u32, mask: u32, addresses: &[u64; 32], bytes: u32) {
         let now = self.tick();
-        self.words.write.latest = now;
+        self.cells.words.write.latest = now;
         for lane in lanes(mask) {
             let first = (addresses[lane] >> 2) as usize;
             let cells = first..first + (bytes as usize).div_ceil(4);
-            let Track { time, who, .. } = &mut self.words.write;
+            let Track { time, who, .. } = &mut self.cells.words.write;
             let (Some(times), Some(authors)) = (time.get_mut(cells.clone()), who.get_mut(cells)) else { return };
             for (time, author) in times.iter_mut().zip(authors) {
                 // Only its own copy: a faulty kernel may have issued another one to the same place.
@@ -308,88 +328,8 @@ impl SharedShadow {
         self.order.warp_sync(warp as usize, mask, self.now);
     }
 
-    /// `membar` or `fence` that acquires and releases, at block scope or wider.
-    pub(crate) fn fence(&mut self, warp: u32, mask: u32) {
-        self.order.fence(warp as usize, mask, self.now);
-    }
-
-    /// Whether a strong write may be unordered with what this warp does now.
-    fn has_strong_writes(&self, warp: usize) -> bool {
-        self.is_later(warp, |layer| &layer.strong_writes)
-    }
-
-    fn has_strong_reads(&self, warp: usize) -> bool {
-        self.is_later(warp, |layer| &layer.strong_reads)
-    }
-
-    fn is_later(&self, warp: usize, tracks: impl Fn(&Layer) -> &[Track]) -> bool {
-        let floor = self.order.floor(warp);
-        let later = |layer: &Layer| tracks(layer).iter().any(|track| track.latest > floor);
-        later(&self.words) || self.bytes.as_deref().is_some_and(later)
-    }
-
-    /// The lanes all of whose words are marked to be looked at byte by byte.
-    fn bytewise(&self, access: WarpAccess<'_>, mask: u32) -> u32 {
-        let words = (access.bytes / 4) as usize;
-        let is_bytewise = |lane: &usize| {
-            let first = (access.addresses[*lane] >> 2) as usize;
-            self.words.write.time.get(first..first + words).is_some_and(|time| time.iter().all(|t| *t == BYTEWISE))
-        };
-        lanes(mask).filter(is_bytewise).fold(0, |mask, lane| mask | 1 << lane)
-    }
-
-    /// Loads what is plainly in order; gives the lanes that are left.
-    #[inline(always)]
-    fn load_quickly(&mut self, access: WarpAccess<'_>) -> u32 {
-        if access.bytes < 4 {
-            self.split_all(access);
-            return self
-                .bytes
-                .as_mut()
-                .map_or(access.mask, |bytes| quick::load::<0>(&self.order, self.now, bytes, access));
-        }
-        let left = quick::load::<2>(&self.order, self.now, &mut self.words, access);
-        if left == 0 {
-            return 0;
-        }
-        let bytewise = self.bytewise(access, left);
-        let again = WarpAccess { mask: bytewise, ..access };
-        match &mut self.bytes {
-            Some(bytes) if bytewise != 0 => left & !bytewise | quick::load::<0>(&self.order, self.now, bytes, again),
-            _ => left,
-        }
-    }
-
-    /// Stores what is plainly in order; gives the lanes that are left.
-    #[inline(always)]
-    fn store_quickly(&mut self, access: WarpAccess<'_>) -> u32 {
-        if access.bytes < 4 {
-            self.split_all(access);
-            return self
-                .bytes
-                .as_mut()
-                .map_or(access.mask, |bytes| quick::store::<0>(&self.order, self.now, bytes, access));
-        }
-        let left = quick::store::<2>(&self.order, self.now, &mut self.words, access);
-        if left == 0 {
-            return 0;
-        }
-        let bytewise = self.bytewise(access, left);
-        let again = WarpAccess { mask: bytewise, ..access };
-        match &mut self.bytes {
-            Some(bytes) if bytewise != 0 => {
-                let still = quick::store::<0>(&self.order, self.now, bytes, again);
-                // A write of the whole word makes it one again.
-                for lane in lanes(bytewise & !still) {
-                    let first = (access.addresses[lane] >> 2) as usize;
-                    for word in 0..(access.bytes / 4) as usize {
-                        self.words.write.time[first + word] = self.now;
-                        self.words.write.who[first + word] = access.author(lane as u32, word as u32).0;
-                    }
-                }
-                left & !bytewise | still
-            }
-            _ => left,
-        }
+    /// `membar` or `fence` that acquires and releases; `wide` if the scope goes beyond the cluster.
+    pub(crate) fn fence(&mut self, warp: u32, mask: u32, wide: bool) {
+        self.order.fence(warp as usize, mask, wide, self.now);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::clock::{Clock, Thread, thread};
+use super::clock::{Clock, Outside, Thread, thread};
 use super::phases::{Column, Fences, Phases};
 use super::{Ordering, lanes};
 
@@ -10,7 +10,7 @@ use super::{Ordering, lanes};
 pub(super) const BARRIERS: usize = 16;
 
 /// One clock for each lane of a warp.
-type PerLane = Option<Box<[Clock; 32]>>;
+pub(super) type PerLane = Option<Box<[Clock; 32]>>;
 
 /// What has been ordered so far, in a block or in all blocks of a cluster: its warps are those of all of them.
 #[derive(Default)]
@@ -27,12 +27,15 @@ pub(super) struct Order {
     /// What all lanes of a warp know of the completion of bulk copies, and what is visible to the asynchronous proxy.
     pub(super) copies: Vec<Vec<u32>>,
     pub(super) proxied: Vec<Vec<u32>>,
+    /// What all lanes of a warp know of other clusters, and what they have all learnt last.
+    pub(super) outside: Vec<Outside>,
+    pub(super) heard: Vec<Outside>,
     /// What the threads that have arrived at each barrier know.
     barriers: Vec<Clock>,
-    /// What each thread knew at its last fence.
-    fenced: Vec<PerLane>,
-    /// What each thread has seen by strong reads, and knows from its next fence on.
-    seen: Vec<PerLane>,
+    /// What each thread knew at its last fence: of any scope, and of one beyond the cluster.
+    pub(super) fenced: [Vec<PerLane>; 2],
+    /// What each thread has seen by strong reads, and knows from its next fence of any scope, or of one beyond the cluster, on.
+    pub(super) seen: [Vec<PerLane>; 2],
     /// What a strong read of an address tells.
     published: HashMap<u64, Clock>,
     /// What `mbarrier` objects tell.
@@ -42,7 +45,7 @@ pub(super) struct Order {
     pub(super) fences: Vec<Fences>,
 }
 
-fn per_lane(clocks: &mut PerLane, warps: usize) -> &mut [Clock; 32] {
+pub(super) fn per_lane(clocks: &mut PerLane, warps: usize) -> &mut [Clock; 32] {
     clocks.get_or_insert_with(|| Box::new(std::array::from_fn(|_| Clock::new(warps))))
 }
 
@@ -58,8 +61,10 @@ impl Order {
             copies: vec![Vec::new(); warps],
             proxied: vec![Vec::new(); warps],
             barriers: vec![Clock::new(warps); BARRIERS * blocks],
-            fenced: vec![None; warps],
-            seen: vec![None; warps],
+            outside: vec![None; warps],
+            heard: vec![None; warps],
+            fenced: [const { Vec::new() }; 2].map(|_: Vec<PerLane>| vec![None; warps]),
+            seen: [const { Vec::new() }; 2].map(|_: Vec<PerLane>| vec![None; warps]),
             ..Self::default()
         }
     }
@@ -70,7 +75,9 @@ impl Order {
         self.floor.fill(now);
         self.beyond.iter_mut().for_each(Vec::clear);
         self.copies.iter_mut().chain(&mut self.proxied).for_each(Vec::clear);
-        for clocks in [&mut self.lanes, &mut self.fenced, &mut self.seen] {
+        self.outside.fill(None);
+        self.heard.fill(None);
+        for clocks in std::iter::once(&mut self.lanes).chain(&mut self.fenced).chain(&mut self.seen) {
             clocks.fill(None);
         }
         self.barriers.fill(Clock::new(self.warps));
@@ -126,6 +133,7 @@ impl Order {
             threads: self.beyond[warp].clone(),
             copies: self.copies[warp].clone(),
             proxied: self.proxied[warp].clone(),
+            outside: self.outside[warp].clone(),
         }
     }
 
@@ -134,6 +142,7 @@ impl Order {
         self.beyond[warp] = clock.threads;
         self.copies[warp] = clock.copies;
         self.proxied[warp] = clock.proxied;
+        self.outside[warp] = clock.outside;
         self.update_floor(warp);
     }
 
@@ -227,19 +236,23 @@ impl Order {
         lanes(mask).for_each(|lane| own[lane] = met.clone());
     }
 
-    /// Lanes execute a fence of block scope or wider.
-    pub(super) fn fence(&mut self, warp: usize, mask: u32, now: u32) {
+    /// Lanes execute a fence; `wide` says that its scope goes beyond the cluster.
+    pub(super) fn fence(&mut self, warp: usize, mask: u32, wide: bool, now: u32) {
         let warps = self.warps;
-        if let Some(mut seen) = self.seen[warp].take() {
-            for lane in lanes(mask) {
-                let clock = std::mem::replace(&mut seen[lane], Clock::new(warps));
-                self.learn(warp, 1 << lane, &clock);
+        for scope in 0..=usize::from(wide) {
+            if let Some(mut seen) = self.seen[scope][warp].take() {
+                for lane in lanes(mask) {
+                    let clock = std::mem::replace(&mut seen[lane], Clock::new(warps));
+                    self.learn(warp, 1 << lane, &clock);
+                }
+                self.seen[scope][warp] = Some(seen);
             }
-            self.seen[warp] = Some(seen);
         }
         for lane in lanes(mask) {
             let clock = self.telling(warp, lane, now);
-            per_lane(&mut self.fenced[warp], warps)[lane] = clock;
+            for scope in 0..=usize::from(wide) {
+                per_lane(&mut self.fenced[scope][warp], warps)[lane] = clock.clone();
+            }
         }
     }
 
@@ -256,7 +269,7 @@ impl Order {
         let clock = if ordering.release {
             Some(self.telling(warp, lane, now))
         } else {
-            self.fenced[warp].as_ref().map(|fenced| fenced[lane].clone())
+            self.fenced[0][warp].as_ref().map(|fenced| fenced[lane].clone())
         };
         match (clock, self.published.get_mut(&address)) {
             (Some(clock), Some(published)) if atomic => published.join(&clock),
@@ -274,7 +287,7 @@ impl Order {
             let clock = clock.clone();
             self.learn(warp, mask, &clock);
         } else {
-            let seen = per_lane(&mut self.seen[warp], self.warps);
+            let seen = per_lane(&mut self.seen[0][warp], self.warps);
             lanes(mask).for_each(|lane| seen[lane].join(clock));
         }
     }

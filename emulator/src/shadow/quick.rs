@@ -1,63 +1,64 @@
 //! The quick look: what is plainly in order is recorded without a call, the rest is left to [`super::examine`].
 
-use super::cells::{IN_FLIGHT, Kind, Lanes, Layer, UNWRITTEN, Writer};
-use super::order::Order;
+use super::cells::{IN_FLIGHT, Kind, Lanes, Layer, UNWRITTEN, WRITTEN as UNTOUCHED, Writer};
+use super::memory::Moment;
 use super::{WarpAccess, lanes};
 
 /// A plain load. `SHIFT` is the layer's: 2 for words, 0 for bytes. Gives the lanes that need a closer look.
 #[inline(always)]
-pub(super) fn load<const SHIFT: u32>(order: &Order, now: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
+pub(super) fn load<const SHIFT: u32>(at: Moment<'_>, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
     match access.bytes >> SHIFT {
-        1 => load_cells::<SHIFT, 1>(order, now, layer, access),
-        2 => load_cells::<SHIFT, 2>(order, now, layer, access),
-        4 => load_cells::<SHIFT, 4>(order, now, layer, access),
-        8 => load_cells::<SHIFT, 8>(order, now, layer, access),
-        16 => load_cells::<SHIFT, 16>(order, now, layer, access),
+        1 => load_cells::<SHIFT, 1>(at, layer, access),
+        2 => load_cells::<SHIFT, 2>(at, layer, access),
+        4 => load_cells::<SHIFT, 4>(at, layer, access),
+        8 => load_cells::<SHIFT, 8>(at, layer, access),
+        16 => load_cells::<SHIFT, 16>(at, layer, access),
         _ => access.mask,
     }
 }
 
 /// A plain store, where no strong access is near.
 #[inline(always)]
-pub(super) fn store<const SHIFT: u32>(order: &Order, now: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
-    write::<SHIFT>(order, now, now, layer, access)
+pub(super) fn store<const SHIFT: u32>(at: Moment<'_>, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
+    write::<SHIFT>(at, at.now, layer, access)
 }
 
 /// The issue of an asynchronous copy of whole words, where no strong access is near.
-pub(super) fn copy(order: &Order, now: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
-    write::<2>(order, now, IN_FLIGHT, layer, access)
+pub(super) fn copy(at: Moment<'_>, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
+    write::<2>(at, IN_FLIGHT, layer, access)
 }
 
 /// A write now, after which the cells have the time `mark`.
 #[inline(always)]
-fn write<const SHIFT: u32>(order: &Order, now: u32, mark: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
+fn write<const SHIFT: u32>(at: Moment<'_>, mark: u32, layer: &mut Layer, access: WarpAccess<'_>) -> u32 {
     match access.bytes >> SHIFT {
-        1 => write_cells::<SHIFT, 1>(order, now, mark, layer, access),
-        2 => write_cells::<SHIFT, 2>(order, now, mark, layer, access),
-        4 => write_cells::<SHIFT, 4>(order, now, mark, layer, access),
-        8 => write_cells::<SHIFT, 8>(order, now, mark, layer, access),
-        16 => write_cells::<SHIFT, 16>(order, now, mark, layer, access),
+        1 => write_cells::<SHIFT, 1>(at, mark, layer, access),
+        2 => write_cells::<SHIFT, 2>(at, mark, layer, access),
+        4 => write_cells::<SHIFT, 4>(at, mark, layer, access),
+        8 => write_cells::<SHIFT, 8>(at, mark, layer, access),
+        16 => write_cells::<SHIFT, 16>(at, mark, layer, access),
         _ => access.mask,
     }
 }
 
 #[inline(always)]
 fn load_cells<const SHIFT: u32, const N: usize>(
-    order: &Order,
-    now: u32,
+    Moment { order, now, .. }: Moment<'_>,
     layer: &mut Layer,
     access: WarpAccess<'_>,
 ) -> u32 {
     let WarpAccess { warp, pc, mask, addresses, .. } = access;
     let (floor, met) = (order.floor(warp as usize), order.known(warp as usize, warp as usize));
     layer.track(Kind::Read, warp as usize).latest = now;
+    let is_untouched = layer.is_untouched();
     let Layer { write, reads, .. } = layer;
     let reads = &mut reads[warp as usize];
     if let Some(first) = row::<SHIFT, N>(access) {
         let cells = first..first + 32 * N;
-        if let (Some(written), Some(time), Some(who)) =
-            (write.time.get(cells.clone()), reads.time.get_mut(cells.clone()), reads.who.get_mut(cells))
-            && all(written, |time| time.wrapping_sub(1) < floor)
+        let is_settled = is_untouched
+            || write.time.get(cells.clone()).is_some_and(|written| all(written, |time| time.wrapping_sub(1) < floor));
+        if is_settled
+            && let (Some(time), Some(who)) = (reads.time.get_mut(cells.clone()), reads.who.get_mut(cells))
             && all(time, |time| time <= met)
         {
             time.fill(now);
@@ -71,11 +72,10 @@ fn load_cells<const SHIFT: u32, const N: usize>(
     for lane in lanes(mask) {
         let first = (addresses[lane] >> SHIFT) as usize;
         let authors = authors::<SHIFT, N>(access, lane);
-        let (Some(written), Some(time), Some(who)) = (
-            chunk::<N>(&write.time, first),
-            chunk_mut::<N>(&mut reads.time, first),
-            chunk_mut::<N>(&mut reads.who, first),
-        ) else {
+        let written = if is_untouched { Some(&[UNTOUCHED; N]) } else { chunk::<N>(&write.time, first) };
+        let (Some(written), Some(time), Some(who)) =
+            (written, chunk_mut::<N>(&mut reads.time, first), chunk_mut::<N>(&mut reads.who, first))
+        else {
             continue;
         };
         // Written, and not after what everyone is known to have done. Marks are greater than any time, and 0 becomes so.
@@ -104,8 +104,7 @@ fn load_cells<const SHIFT: u32, const N: usize>(
 
 #[inline(always)]
 fn write_cells<const SHIFT: u32, const N: usize>(
-    order: &Order,
-    now: u32,
+    Moment { order, now, .. }: Moment<'_>,
     mark: u32,
     layer: &mut Layer,
     access: WarpAccess<'_>,

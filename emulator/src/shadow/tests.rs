@@ -1,6 +1,6 @@
 //! Rules of the detector, by hand-made sequences of events.
 
-use super::{Conflict, Earlier, Hazard, Ordering, SharedShadow, Strong, WarpAccess};
+use super::{Authors, Conflict, Earlier, Hazard, Ordering, SharedShadow, Strong, WarpAccess};
 use crate::config::Checks;
 
 /// A block whose events get program counters 1, 2, 3...
@@ -10,7 +10,7 @@ pub(super) struct Block {
 }
 
 pub(super) const ALL: u32 = u32::MAX;
-pub(super) const RELAXED: Ordering = Ordering { acquire: false, release: false };
+pub(super) const RELAXED: Ordering = Ordering { acquire: false, release: false, wide: true };
 
 /// Lane `l` of any access at `base + l * stride`.
 pub(super) fn strided(base: u64, stride: u64) -> [u64; 32] {
@@ -42,7 +42,7 @@ impl Block {
 
     pub(super) fn load(&mut self, warp: u32, mask: u32, addresses: [u64; 32], bytes: u32) -> Vec<Conflict> {
         self.event(|shadow, pc, out| {
-            shadow.load(WarpAccess { warp, pc, mask, addresses: &addresses, bytes, by_rows: false }, out)
+            shadow.load(WarpAccess { warp, pc, mask, addresses: &addresses, bytes, authors: Authors::Lanes }, out)
         })
     }
 
@@ -50,7 +50,7 @@ impl Block {
     pub(super) fn store(&mut self, warp: u32, mask: u32, addresses: [u64; 32], bytes: u32) -> Vec<Conflict> {
         self.event(|shadow, pc, out| {
             shadow.store(
-                WarpAccess { warp, pc, mask, addresses: &addresses, bytes, by_rows: false },
+                WarpAccess { warp, pc, mask, addresses: &addresses, bytes, authors: Authors::Lanes },
                 |_, _| false,
                 out,
             );
@@ -61,7 +61,7 @@ impl Block {
         let addresses = [address; 32];
         self.event(|shadow, pc, out| {
             shadow.strong(
-                WarpAccess { warp, pc, mask: 1, addresses: &addresses, bytes: 4, by_rows: false },
+                WarpAccess { warp, pc, mask: 1, addresses: &addresses, bytes: 4, authors: Authors::Lanes },
                 kind,
                 ordering,
                 out,
@@ -71,7 +71,8 @@ impl Block {
 
     fn copy(&mut self, warp: u32, mask: u32, addresses: [u64; 32], bytes: u32) -> Vec<Conflict> {
         self.event(|shadow, pc, out| {
-            shadow.copy_issued(WarpAccess { warp, pc, mask, addresses: &addresses, bytes, by_rows: false }, out)
+            shadow
+                .copy_issued(WarpAccess { warp, pc, mask, addresses: &addresses, bytes, authors: Authors::Lanes }, out)
         })
     }
 
@@ -87,7 +88,7 @@ impl Block {
 }
 
 fn conflict(lane: u32, address: u64, hazard: Hazard, (warp, by, pc): (u32, u32, u32)) -> Conflict {
-    Conflict { lane, address, hazard, earlier: Some(Earlier { warp, lane: by, pc }) }
+    Conflict { lane, address, hazard, earlier: Some(Earlier { team: None, warp, lane: by, pc }) }
 }
 
 #[test]
@@ -270,7 +271,7 @@ fn a_reader_that_has_met_the_writer_apart_raises_no_alarm() {
 
 #[test]
 fn same_store_to_one_address() {
-    let access = |addresses| WarpAccess { warp: 0, pc: 9, mask: 0b11, addresses, bytes: 4, by_rows: false };
+    let access = |addresses| WarpAccess { warp: 0, pc: 9, mask: 0b11, addresses, bytes: 4, authors: Authors::Lanes };
     for same in [true, false] {
         let mut block = Block::written(1);
         let mut found = Vec::new();
@@ -320,7 +321,7 @@ fn another_block_starts_afresh() {
     block.load(0, ALL, strided(1024, 16), 16);
     block.copy(0, ALL, strided(2048, 16), 16);
     block.store(0, ALL, strided(4096, 1), 1);
-    block.shadow.restart();
+    block.shadow.restart(0);
     for base in [0, 1024, 2048, 4096] {
         let found = block.load(1, 1, strided(base, 4), 4);
         assert_eq!(found, [Conflict { lane: 0, address: base, hazard: Hazard::Uninitialised, earlier: None }]);
@@ -332,8 +333,8 @@ fn another_block_starts_afresh() {
 #[test]
 fn checks_can_be_switched_off() {
     for (checks, expected) in [
-        (Checks { races: false, uninitialised: true }, vec![Hazard::Uninitialised]),
-        (Checks { races: true, uninitialised: false }, vec![Hazard::WriteAfterRead]),
+        (Checks { races: false, ..Checks::ALL }, vec![Hazard::Uninitialised]),
+        (Checks { uninitialised: false, ..Checks::ALL }, vec![Hazard::WriteAfterRead]),
         (Checks::NONE, vec![]),
     ] {
         let mut block = Block { shadow: SharedShadow::new(64, 2, (0, 1), checks), pc: 0 };
@@ -457,7 +458,7 @@ fn strong_accesses_of_parts_of_a_word_are_remembered() {
         let addresses = [6; 32];
         let found = block.event(|shadow, pc, out| {
             shadow.strong(
-                WarpAccess { warp: 0, pc, mask: 1, addresses: &addresses, bytes: 2, by_rows: false },
+                WarpAccess { warp: 0, pc, mask: 1, addresses: &addresses, bytes: 2, authors: Authors::Lanes },
                 kind,
                 RELAXED,
                 out,
@@ -475,7 +476,8 @@ fn rows_of_matrices_belong_to_the_lanes_that_receive_them() {
     let rows = |block: &mut Block, store: bool| {
         let addresses = strided(0, 16);
         block.event(|shadow, pc, out| {
-            let access = WarpAccess { warp: 0, pc, mask: ALL, addresses: &addresses, bytes: 16, by_rows: true };
+            let access =
+                WarpAccess { warp: 0, pc, mask: ALL, addresses: &addresses, bytes: 16, authors: Authors::Rows };
             if store { shadow.store(access, |_, _| false, out) } else { shadow.load(access, out) }
         })
     };
@@ -504,7 +506,7 @@ fn the_clock_starts_again_before_it_runs_down() {
     block.store(0, ALL, strided(0, 4), 4);
     block.load(1, ALL, strided(512, 4), 4);
     block.shadow.now = u32::MAX - 5;
-    block.shadow.restart();
+    block.shadow.restart(0);
     assert!(block.shadow.now < 10);
     assert_eq!(block.store(1, ALL, strided(0, 4), 4), []);
     assert_eq!(block.store(0, ALL, strided(512, 4), 4), []);

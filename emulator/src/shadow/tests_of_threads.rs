@@ -1,25 +1,25 @@
 //! What threads release and acquire.
 
 use super::tests::{ALL, Block, RELAXED, strided};
-use super::{Ordering, Strong, WarpAccess};
+use super::{Authors, Ordering, Strong, WarpAccess};
 
 /// Lane 0 of warp 0 writes 32 words and sets a flag at 1024, lane 0 of warp 1 sees the flag and reads each word.
 fn message(fences: (bool, bool), set: (Strong, Ordering), get: (Strong, Ordering)) -> usize {
     let mut block = Block::written(2);
     (0..32).for_each(|word| assert_eq!(block.store(0, 1, [4 * word; 32], 4), []));
     if fences.0 {
-        block.shadow.fence(0, 1);
+        block.shadow.fence(0, 1, true);
     }
     assert_eq!(block.strong(0, 1024, set.0, set.1), []);
     assert_eq!(block.strong(1, 1024, get.0, get.1), []);
     if fences.1 {
-        block.shadow.fence(1, 1);
+        block.shadow.fence(1, 1, true);
     }
     (0..32).map(|word| block.load(1, 1, [4 * word; 32], 4).len()).sum()
 }
 
-const RELEASE: Ordering = Ordering { acquire: false, release: true };
-const ACQUIRE: Ordering = Ordering { acquire: true, release: false };
+const RELEASE: Ordering = Ordering { acquire: false, release: true, wide: true };
+const ACQUIRE: Ordering = Ordering { acquire: true, release: false, wide: true };
 
 #[test]
 fn release_and_acquire_order() {
@@ -51,7 +51,7 @@ fn a_thread_releases_what_its_sisters_did_before_they_met() {
     // A fence by a sister does not help.
     let mut block = Block::written(2);
     block.store(0, ALL, strided(0, 4), 4);
-    block.shadow.fence(0, ALL & !1);
+    block.shadow.fence(0, ALL & !1, true);
     block.strong(0, 1024, Strong::Store, RELAXED);
     block.strong(1, 1024, Strong::Load, ACQUIRE);
     assert_eq!(block.load(1, 1, [0; 32], 4).len(), 1);
@@ -87,7 +87,7 @@ fn threads_that_all_release_make_a_warp() {
     let flags = strided(1024, 0);
     for (warp, kind, ordering) in [(0, Strong::Atomic, RELEASE), (1, Strong::Load, ACQUIRE)] {
         let found = block.event(|shadow, pc, out| {
-            let access = WarpAccess { warp, pc, mask: ALL, addresses: &flags, bytes: 4, by_rows: false };
+            let access = WarpAccess { warp, pc, mask: ALL, addresses: &flags, bytes: 4, authors: Authors::Lanes };
             shadow.strong(access, kind, ordering, out);
         });
         assert_eq!(found, []);

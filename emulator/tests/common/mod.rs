@@ -63,6 +63,7 @@ pub fn launch(ptx: &str, setup: &Setup, input: &[u32], words: usize) -> Result<V
     let from = emulator.alloc(bytes.len().max(1) as u64, "input").unwrap();
     let to = emulator.alloc(4 * words.max(1) as u64, "output").unwrap();
     emulator.write(from, &bytes).unwrap();
+    emulator.fill(to, 4 * words.max(1) as u64, u32::MAX, 4).unwrap();
     let params: Vec<u8> = [from, to].iter().flat_map(|address| address.to_le_bytes()).collect();
     emulator.launch(&Launch {
         kernel: &kernel,

@@ -61,8 +61,9 @@ extern "C" __global__ void total(const float* __restrict__ x, float* partial, fl
   }
   __syncthreads();
   if (last && threadIdx.x == 0) {
+    __threadfence();
     float all = 0;
-    for (int b = 0; b < gridDim.x; b++) all += ((volatile float*)partial)[b];
+    for (int b = 0; b < gridDim.x; b++) all += partial[b];
     *y = all;
     finished = 0;
   }
