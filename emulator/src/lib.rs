@@ -56,6 +56,7 @@ mod decode;
 mod emulator;
 mod error;
 mod exec;
+mod executed;
 mod fault;
 mod isa;
 mod lanes;

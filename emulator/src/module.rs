@@ -1,11 +1,13 @@
 //! PTX modules and the kernels in them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::ast::{Function, Reference, Variable};
 use crate::decode::{Linker, code_address, variables};
 use crate::error::LoadError;
+use crate::executed::forms;
 use crate::isa::Isa;
 use crate::parse::parse;
 use crate::program::{KernelParam, Program};
@@ -192,6 +194,13 @@ impl Kernel {
     /// `.reqntid`: the threads that a block must have along each axis.
     pub fn required_threads(&self) -> Option<[u32; 3]> {
         self.program.required_threads
+    }
+
+    /// The forms of the instructions that some thread has executed since the module was loaded: opcode and modifiers, and where it
+    /// matters the layout in shared memory: `swizzle=128B` of a tensor map, `a=k/128B b=mn/64B` of the matrices of a `wgmma`, with
+    /// their major dimension.
+    pub fn executed(&self) -> BTreeSet<String> {
+        forms(&self.program)
     }
 
     /// Bytes of local memory of each thread.

@@ -3,6 +3,7 @@
 use crate::ast::SourceRef;
 use crate::counters::Class;
 use crate::decode::Address;
+use crate::executed::Executed;
 use crate::isa::Action;
 use crate::lanes::{Pred, R32, R64};
 use crate::memory::Space;
@@ -40,6 +41,7 @@ pub(crate) struct Program {
     pub guarded: Vec<Box<str>>,
     /// Whether blocks can influence each other (atomics, volatile or scoped accesses to global memory): then they share one worker.
     pub communicates: bool,
+    pub executed: Executed,
     pub files: std::sync::Arc<[(u32, String)]>,
 }
 

@@ -86,6 +86,15 @@ pub enum Swizzle {
     B128,
 }
 
+impl std::fmt::Display for Swizzle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.span() {
+            None => f.write_str("none"),
+            Some(span) => write!(f, "{span}B"),
+        }
+    }
+}
+
 impl Swizzle {
     /// Every mode, in the order of the driver's numbers.
     pub const ALL: [Self; 4] = [Self::None, Self::B32, Self::B64, Self::B128];

@@ -82,6 +82,16 @@ fn check_errors(code: &str, inputs: &[f32], truth: impl Fn(f64) -> f64, bound: i
     assert!(worst > 0.5, "{code} errs by at most {worst} of its bound");
 }
 
+/// Not of the ISA's text: what CUDA's own library of `double` functions relies on.
+#[test]
+fn powers_of_two_are_exact_under_perturbation_too() {
+    let inputs: Vec<[f32; 1]> = (-126..=127).map(|n| [n as f32]).collect();
+    for seed in 1..4 {
+        let powers = values("ex2.approx.ftz.f32 d, a;", &inputs, Approximation::Perturbed, seed);
+        assert!(powers.iter().zip(-126..).all(|(got, n)| *got == 2f32.powi(n)));
+    }
+}
+
 #[test]
 fn errors_stay_within_their_bounds() {
     let spread: Vec<f32> = (0..512).map(|i| (1.0 + i as f32 / 300.0) * 2f32.powi(i % 40 - 20)).collect();

@@ -69,6 +69,13 @@ fn qualifiers_and_generic_addresses() {
 }
 
 #[test]
+fn bits_in_shared_memory() {
+    let body = ".shared .b32 s;\nst.shared.b32 [s], 0x0f0f0000;\natom.shared.or.b32 a, [s], 0x00ff0001;\nst.global.u32 [out], a;\n\
+                ld.shared.s32 b, [s];\nst.global.u32 [out+4], b;";
+    assert_eq!(run(body, &Setup::block(1), &[0], 2), [0x0f0f_0000, 0x0fff_0001]);
+}
+
+#[test]
 fn float_operations() {
     assert_eq!(atom32("global.add.f32", bits(1.5), "0f40000000"), (bits(1.5), bits(3.5)));
     let result = atom64("global.add.f64", 1.5f64.to_bits(), "0d4000000000000000");

@@ -87,6 +87,11 @@ fn integers_to_floats() {
     check32("cvt.rn.f32.s16 d, ha;", &[([0xffff], bits(-1.0))]);
     check32("cvt.rn.f32.u8 d, a;", &[([0x1ff], bits(255.0))]);
     check32("cvt.rn.f32.s8 d, a;", &[([0x1ff], bits(-1.0))]);
+    // The nearest of two f32, and of a tie the even one.
+    check64to32(
+        "cvt.rn.f32.u64 d, A;",
+        &[([u64::MAX], bits(2f32.powi(64))), ([(1 << 40) + (1 << 16)], bits(2f32.powi(40)))],
+    );
     check64to32("cvt.rn.f32.s64 d, A;", &[([u64::MAX], bits(-1.0)), ([(1 << 40) + (1 << 16)], bits(1099511627776.0))]);
     check64to32(
         "cvt.rp.f32.u64 d, A;",

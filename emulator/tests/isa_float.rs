@@ -128,6 +128,7 @@ fn double_precision() {
     checkd("add.f64 D, A, B;", &[([1.0, f64::EPSILON / 2.0], 1.0), ([f64::INFINITY, f64::NEG_INFINITY], NAN64)]);
     checkd("add.rp.f64 D, A, B;", &[([1.0, tiny], up), ([-1.0, -tiny], -1.0)]);
     checkd("add.rm.f64 D, A, B;", &[([1.0, -1.0], -0.0), ([-1.0, -tiny], -up)]);
+    checkd("sub.rn.f64 D, A, B;", &[([3.0, 5.5], -2.5), ([up, tiny], up), ([0.0, 0.0], 0.0), ([-0.0, 0.0], -0.0)]);
     checkd("sub.rz.f64 D, A, B;", &[([up, tiny], 1.0)]);
     checkd("mul.rn.f64 D, A, B;", &[([1e200, 1e200], f64::INFINITY), ([1.5, 2.5], 3.75)]);
     checkd("mul.rz.f64 D, A, B;", &[([1e200, 1e200], f64::MAX)]);

@@ -84,6 +84,7 @@ fn quotients_and_remainders() {
     check64("rem.u64 D, A, B;", &[([(1 << 40) + 5, 1 << 20], 5)]);
     check16("div.u16 hd, ha, hb;", &[([0xffff, 2], 0x7fff)]);
     check16("div.s16 hd, ha, hb;", &[([0xffff, 2], 0), ([0x8001, 2], 0xc001)]);
+    check64("rem.s64 D, A, B;", &[([7u64.wrapping_neg(), 2], u64::MAX), ([7, 2u64.wrapping_neg()], 1)]);
     check16("rem.s16 hd, ha, hb;", &[([0xfff9, 2], 0xffff)]);
 }
 

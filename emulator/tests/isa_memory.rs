@@ -47,11 +47,44 @@ fn qualifiers_do_not_change_values() {
     assert_eq!(one(body, &[1, 2, 3, 4], 9), [1, 2, 3, 4, 1, 2, 3, 4, 1]);
 }
 
+/// Without a register's type, with the cache operators that may stand there: the same bytes.
+#[test]
+fn untyped_loads_from_global_memory() {
+    let input = [0x0403_0281, 0x0807_0605, 0x0c0b_0a09, 0x100f_0e0d];
+    for path in ["global.nc", "global.L1::no_allocate", "global.nc.L1::no_allocate"] {
+        let body = format!(
+            "ld.{path}.v4.b32 {{a, b, c, e}}, [in];\nst.global.v4.b32 [out], {{e, c, b, a}};\nld.{path}.b32 a, [in+4];\n\
+             ld.{path}.v2.b32 {{b, c}}, [in+8];\nld.{path}.b16 ha, [in+2];\ncvt.u32.u16 e, ha;\nld.{path}.u8 d, [in];\n\
+             ld.{path}.b64 A, [in+8];\nst.global.v4.f32 [out+16], {{a, b, c, e}};\nst.global.v2.f32 [out+32], {{d, d}};\n\
+             st.global.b64 [out+40], A;"
+        );
+        let output = one(&body, &input, 12);
+        assert_eq!(output[..4], [input[3], input[2], input[1], input[0]], "{path}");
+        assert_eq!(output[4..8], [input[1], input[2], input[3], 0x0403], "{path}");
+        assert_eq!(output[8..], [0x81, 0x81, input[2], input[3]], "{path}");
+    }
+}
+
+#[test]
+fn wide_words_in_shared_memory() {
+    let body = ".shared .align 16 .b8 s[32];\nld.global.u64 A, [in];\nst.shared.u64 [s+8], A;\nld.shared.f64 B, [s+8];\nst.shared.f64 [s], B;\n\
+                ld.shared.v4.f32 {a, b, c, e}, [s];\nst.global.v4.b32 [out], {a, b, c, e};\nld.shared.u64 D, [s];\nst.global.u64 [out+16], D;\n\
+                ld.shared.s32 d, [s+4];\nst.global.u32 [out+24], d;";
+    assert_eq!(one(body, &[1, 0x8000_0002], 7), [1, 0x8000_0002, 1, 0x8000_0002, 1, 0x8000_0002, 0x8000_0002]);
+}
+
+/// A value handed over between threads of the device, as the two halves of the pattern read it.
+#[test]
+fn release_and_acquire_of_the_device() {
+    let body = "ld.acquire.gpu.global.u32 a, [in];\nadd.u32 a, a, 1;\nst.release.gpu.global.u32 [out], a;";
+    assert_eq!(one(body, &[41], 1), [42]);
+}
+
 #[test]
 fn parameters_by_type_and_offset() {
     // The low and high words of the first parameter are the address of the input.
     let body = "ld.param.u32 a, [input];\nld.param.u32 b, [input+4];\nmov.b64 A, {a, b};\nld.param.v2.u32 {c, e}, [output];\nmov.b64 B, {c, e};\n\
-                ld.global.u32 d, [A];\nst.global.u32 [B], d;";
+                ld.param.v2.f32 {a, b}, [input];\nmov.b64 A, {a, b};\nld.global.u32 d, [A];\nst.global.u32 [B], d;";
     assert_eq!(one(body, &[77], 1), [77]);
 }
 

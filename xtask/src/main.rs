@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod measure;
 mod onnx;
+mod outside;
 mod setup;
 mod shell;
 mod test;
@@ -20,6 +21,7 @@ const USAGE: &str = "cargo xtask TASK
   onnx       ONNX's own tests of the operators that the kernels compute, which `test` runs, too
   check      formatting, clippy and rustdoc without warnings, generated bindings fresh
   bindings   writes src/abi.rs from kernels/abi.h
+  outside    kernels that others wrote, on the emulator; installs 1.2 GB into .cuda/outside/, takes about 15 minutes the first time
   measure    nvcc seconds and peak memory of each kernel file, image bytes of each architecture
   bundle OUT a folder with all test and bench programs and one run.sh, for a machine that has nothing but an NVIDIA driver";
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["check"] => check::check(),
         ["bindings"] => bindings::write(),
         ["bundle", out] => bundle::bundle(out.as_ref()),
+        ["outside", rest @ ..] => outside::outside(rest),
         ["measure"] => measure::measure(),
         ["bindings", "--check"] => bindings::check(),
         _ => Err(USAGE.to_owned()),

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: nvcc into `.cuda/`. The folder appears under its name only when a kernel has been compiled with it, so a
 //! set-up that was interrupted anywhere simply starts over.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::shell::{Outcome, at, cargo, remove, root, run};
@@ -85,6 +85,12 @@ pub fn prerequisites() -> Outcome {
     }
     let missing = missing.join(" ");
     Err(format!("missing: {missing}. On Debian or Ubuntu:\n\n    sudo apt-get install -y {missing}\n"))
+}
+
+/// The nvcc that was named, or the one that [`setup`] installs.
+pub fn nvcc() -> PathBuf {
+    let named = std::env::var_os("NVCC").filter(|nvcc| !nvcc.is_empty());
+    named.map_or_else(|| root().join(".cuda/nvidia/cu13/bin/nvcc"), PathBuf::from)
 }
 
 /// Cargo with nvcc in reach.

@@ -27,6 +27,7 @@ mod device;
 mod entry;
 mod error;
 mod event;
+mod forms;
 mod function;
 mod graph;
 mod image;

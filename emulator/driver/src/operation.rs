@@ -112,7 +112,10 @@ impl Driver {
             None => context.emulator.launch(&kernel),
         };
         match result {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.forms.note(&launch.code.kernel);
+                Ok(())
+            }
             Err(LaunchError::Faults(faults)) => {
                 let error = code_of(&faults);
                 context.end_with(error);

@@ -13,6 +13,7 @@ use crate::abi::{Handle, STREAM_LEGACY, STREAM_NON_BLOCKING, STREAM_PER_THREAD};
 use crate::capture::Capture;
 use crate::error::{CudaError, Outcome};
 use crate::event::Event;
+use crate::forms::Forms;
 use crate::graph::{Graph, GraphExec};
 use crate::inject::Failures;
 use crate::library::{Function, KernelCode, Library, Module};
@@ -30,6 +31,8 @@ pub struct Driver {
     refused: Option<String>,
     /// The record of calls.
     pub record: Record,
+    /// Executed forms of instruction.
+    pub forms: Forms,
     /// Failures that the environment armed.
     pub failures: Failures,
     initialised: AtomicBool,
@@ -51,10 +54,22 @@ impl Driver {
             Ok(record) => (record, refused),
             Err(error) => (Record::in_memory(), Some(format!("PTX_EMULATOR_RECORD: {error}"))),
         };
+        let (forms, refused) = match Forms::new(settings.forms.as_deref()) {
+            Ok(forms) => (forms, refused),
+            Err(error) => (Forms::nowhere(), Some(format!("PTX_EMULATOR_FORMS: {error}"))),
+        };
         let failures = Failures::new(settings.failures.clone());
         let state =
             State { primaries: settings.devices.iter().map(|_| Primary::default()).collect(), ..State::default() };
-        Self { settings, refused, record, failures, initialised: AtomicBool::new(false), state: Mutex::new(state) }
+        Self {
+            settings,
+            refused,
+            record,
+            forms,
+            failures,
+            initialised: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }
     }
 
     /// `cuInit`.

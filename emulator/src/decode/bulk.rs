@@ -9,6 +9,7 @@ use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
 use crate::exec::bulk::{self, Flight, Outside, Reduction, Source};
 use crate::exec::{Env, Warp};
+use crate::executed::swizzled;
 use crate::fault::FaultKind;
 use crate::lanes::{R32, Slot, lanes_of};
 use crate::memory::Space;
@@ -150,6 +151,7 @@ impl Place {
                 for (to, at) in origin.iter_mut().zip(coordinates) {
                     *to = at.lane(warp, lane) as i32;
                 }
+                env.context.program.executed.note(env.pc, swizzled(0, map.swizzle));
                 let (size, bytes) = (map.footprint(), map.box_bytes());
                 Some((Outside::Tensor { map, origin }, size, bytes))
             }

@@ -10,6 +10,7 @@ use super::pool::{File, Pool};
 use super::types::Modifiers;
 use crate::ast::{Function, Instruction, Module, Operand, Variable};
 use crate::error::LoadError;
+use crate::executed::Executed;
 use crate::isa::Isa;
 use crate::program::{Inst, Op, Param, Program, Register, Site, Tracked, Warpgroup};
 
@@ -97,6 +98,7 @@ impl<'a> Linker<'a> {
             required_cluster: entry.required_cluster,
             static_shared: static_shared as u32,
             local_bytes: build.frame.next_multiple_of(16) as u32,
+            executed: Executed::new(build.insts.len()),
             insts: build.insts,
             sites: build.sites,
             entry: start,

@@ -9,6 +9,7 @@
 
 use super::Perturbation;
 use super::mma::{self, Bf16, F16, IntegerMode, Lanes, Operand, Row, byte, multiply, multiply_f16, multiply_i8};
+use crate::tensor_map::Swizzle;
 
 /// Bytes of a row of `a` or a column of `b`.
 pub(crate) const DEPTH: usize = 32;
@@ -35,6 +36,11 @@ impl Descriptor {
         let field = |at: u32| ((bits >> at) as u32 & 0x3fff) << 4;
         let chunks = [1, 8, 4, 2][(bits >> 62) as usize];
         Self { start: field(0), leading: field(16), stride: field(32), base: (bits >> 49) as u32 & 7, chunks }
+    }
+
+    /// The swizzle that the descriptor names.
+    pub(crate) fn swizzle(&self) -> Swizzle {
+        Swizzle::ALL[self.chunks.ilog2() as usize]
     }
 
     /// Where chunk 0 or 1 of a line lies, for a matrix whose depth is contiguous ("K-major").

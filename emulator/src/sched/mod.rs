@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use crate::config::{Asynchrony, Schedule};
 use crate::exec::{Context, Env, Warp, bulk, copies, observe};
+use crate::executed::EXECUTED;
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, Slot, lanes_of};
 use crate::program::{Inst, Op, Special, Value};
@@ -150,8 +151,12 @@ impl<'a> Block<'a> {
 
     /// Executions and executing threads by class, to be added to the counters.
     pub fn count(&mut self) {
-        for (inst, executed) in self.env.context.program.insts.iter().zip(&mut self.executed) {
+        let program = self.env.context.program;
+        for (pc, (inst, executed)) in program.insts.iter().zip(&mut self.executed).enumerate() {
             let (warps, threads) = std::mem::take(executed);
+            if threads != 0 {
+                program.executed.note(pc as u32, EXECUTED);
+            }
             self.env.counters.warp_instructions[inst.class as usize] += warps;
             self.env.counters.thread_instructions[inst.class as usize] += threads;
         }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use super::{Block, Step, convergence};
 use crate::config::Asynchrony;
 use crate::exec::{Env, Wait, Warp, observe, wgmma};
+use crate::executed::swizzled;
 use crate::fault::FaultKind;
 use crate::lanes::{FULL, LANES, Slot};
 use crate::numeric::wgmma::Descriptor;
@@ -133,6 +134,9 @@ impl Block<'_> {
         let descriptor = |matrix: Matrix| uniform(matrix.descriptor.load(warp)).ok_or(differs("a descriptor"));
         let (a, b) = (wgmma.a.map_or(Ok(0), descriptor)?, descriptor(wgmma.b)?);
         let accumulate = uniform(wgmma.accumulate.load(warp)).ok_or(differs("scale-d"))?;
+        let layout = |operand, bits| swizzled(operand, Descriptor::decode(bits).swizzle());
+        let marks = wgmma.a.map_or(0, |_| layout(0, a)) | layout(1, b);
+        self.env.context.program.executed.note(self.env.pc, marks);
         wgmma::guard_issue(warp, &mut self.env, wgmma);
         if accumulate {
             super::registers::report_reads(warp, &mut self.env, &wgmma.uninitialised);

@@ -246,6 +246,27 @@ fn the_record_in_a_file_has_the_text_of_a_fault() {
 }
 
 #[test]
+fn executed_forms_stand_in_a_file_once_a_kernel() {
+    let path = std::env::temp_dir().join(format!("ptx-emulator-driver-forms-{}.txt", std::process::id()));
+    let file = path.to_str().unwrap();
+    emulated("client::executed_forms_stand_in_a_file_once_a_kernel", &[("PTX_EMULATOR_FORMS", file)], || {
+        let context = CudaContext::new(0).unwrap();
+        let add_step = kernel(&context, "add_step");
+        let stream = context.new_stream().unwrap();
+        let data = stream.alloc_zeros::<u32>(32).unwrap();
+        for _ in 0..2 {
+            // SAFETY: 32 threads stay inside 32 elements.
+            unsafe { stream.launch_builder(&add_step).arg(&data).arg(&1u32).launch(one_block(32)) }.unwrap();
+        }
+        let forms = std::fs::read_to_string(std::env::var("PTX_EMULATOR_FORMS").unwrap()).unwrap();
+        let lines: Vec<_> = forms.lines().collect();
+        assert_eq!(lines[..2], ["add_step\tadd.s32", "add_step\tadd.s64"]);
+        assert_eq!((lines.len(), lines.last()), (10, Some(&"add_step\tst.global.u32")));
+    });
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
 fn threads_share_a_context() {
     emulated("client::threads_share_a_context", &[], || {
         let context = CudaContext::new(0).unwrap();

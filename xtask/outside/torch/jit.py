@@ -1,0 +1,3 @@
+from torch import _decorator
+
+script = ignore = unused = _decorator

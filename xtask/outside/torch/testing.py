@@ -1,0 +1,5 @@
+from torch import _missing
+
+
+def __getattr__(name):
+    return _missing(f"torch.testing.{name}")

@@ -1,0 +1,2 @@
+hip = xpu = None
+cuda = "13.0"
