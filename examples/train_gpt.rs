@@ -23,7 +23,7 @@ use nn::console::{self, indented};
 use nn::ops::Ops;
 use nn::run::Run;
 use nn::start::{Choice, Program, start};
-use nn::text::{Text, bigram_loss};
+use nn::text::{Text, WRITTEN, bigram_loss};
 
 /// Trains a small GPT on text, byte by byte: every step but the matrix products by warpsmith's CUDA kernels, on an NVIDIA GPU or, where
 /// there is none, on the emulator that the kernels are tested with.
@@ -43,7 +43,7 @@ struct Options {
     out: PathBuf,
 
     /// Go on from the checkpoint in that folder, with the options of the run that wrote it
-    #[arg(long, conflicts_with_all = ["Architecture", "batch", "steps", "seed", "learning_rate", "schedule", "optimizer", "max_norm"])]
+    #[arg(long, conflicts_with_all = ["Architecture", "batch", "steps", "seed", "learning_rate", "schedule", "optimizer", "max_norm", "dropout"])]
     resume: bool,
 
     #[command(flatten)]
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 impl Program for Options {
     /// Trains from the start or from a checkpoint, and tells how it goes.
     fn run<O: Ops>(&self, ops: impl Fn() -> Outcome<O>) -> Outcome {
-        let (text, what) = Text::read(&self.text)?;
+        let (text, what) = Text::read(&self.text, &WRITTEN)?;
         println!("text:       {what}");
         std::fs::create_dir_all(&self.out).map_err(|error| format!("{}: {error}", self.out.display()))?;
         let file = self.out.join("checkpoint.safetensors");

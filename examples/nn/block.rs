@@ -5,10 +5,12 @@
 //! ```
 //! The sum with `x` happens inside the norm that comes next, as the crate's norms do it.
 
+use warpsmith::random;
+
 use super::Outcome;
 use super::layers::{Activation, Linear, Norm};
 use super::model::Architecture;
-use super::ops::{Heads, Ops, Statistics};
+use super::ops::{Draw, Heads, Ops, Statistics};
 use super::parameters::{Maker, Parameter};
 
 /// The parameters of a block.
@@ -29,9 +31,57 @@ pub struct Block<F> {
     pub up_bias: Option<Parameter<F>>,
     /// Out of it.
     pub down: Linear<F>,
+    index: usize,
     activation: Activation,
     /// Without attention, its output is zero.
     attention: bool,
+}
+
+/// Dropout of what the branches add to the stream. Each of them draws numbers of its own, one behind the other.
+pub struct Noise<'a, R> {
+    /// Seed and offset.
+    pub state: &'a R,
+    /// Of dropping an element.
+    pub probability: f32,
+}
+
+impl<R> Clone for Noise<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Noise<'_, R> {}
+
+impl<R> Noise<'_, R> {
+    /// The draw of the addition number `place`, of `rows` of `width` elements.
+    fn draw(&self, place: usize, [rows, width]: [usize; 2]) -> Draw<'_, R> {
+        let offset = place as u64 * blocks_of_place([rows, width]);
+        Draw { state: self.state, offset, probability: self.probability }
+    }
+}
+
+/// Blocks of random numbers that each place has.
+pub fn blocks_of_place([rows, width]: [usize; 2]) -> u64 {
+    random::blocks((rows * width) as u64)
+}
+
+/// Adds a branch to the stream and normalises the sum: in one pass, or after a dropout that adds.
+pub fn add_and_norm<O: Ops>(
+    ops: &O,
+    norm: &Norm<O::Floats>,
+    shape: [usize; 2],
+    (noise, place): (Option<Noise<'_, O::Random>>, usize),
+    (branch, stream, sum): (&O::Floats, &O::Floats, &mut O::Floats),
+    normed: (&mut O::Floats, &mut Statistics<O::Floats>),
+) -> Outcome {
+    match noise {
+        None => norm.forward(ops, shape, (branch, Some((stream, sum))), normed),
+        Some(noise) => {
+            ops.dropout(shape, noise.draw(place, shape), (branch, stream), sum)?;
+            norm.forward(ops, shape, (sum, None), normed)
+        }
+    }
 }
 
 /// What a block keeps from forward to backward.
@@ -107,7 +157,7 @@ pub fn statistics<O: Ops>(ops: &O, rows: usize) -> Outcome<Statistics<O::Floats>
 }
 
 impl<F> Block<F> {
-    /// The block `index` of a model.
+    /// The block `index` of a model. Branches are added at the places `2 index + 1` and `2 index + 2`.
     pub fn new<O: Ops<Floats = F>>(
         maker: &mut Maker<'_, O>,
         architecture: &Architecture,
@@ -130,7 +180,7 @@ impl<F> Block<F> {
             _ => None,
         };
         let down = Linear::new(maker, &name("down"), [hidden, width], branch * (hidden as f64).powf(-0.5))?;
-        Ok(Self { norm1, qkv, prefix: None, out, norm2, up, up_bias, down, activation, attention })
+        Ok(Self { norm1, qkv, prefix: None, out, norm2, up, up_bias, down, index, activation, attention })
     }
 
     /// Every tensor, in an order that never changes.
@@ -151,7 +201,7 @@ impl<F> Block<F> {
     pub fn forward<O: Ops<Floats = F>>(
         &self,
         ops: &O,
-        heads: Heads,
+        (heads, noise): (Heads, Option<Noise<'_, O::Random>>),
         middle: Option<&F>,
         kept: &mut Kept<O>,
         scratch: &mut Scratch<F>,
@@ -159,11 +209,14 @@ impl<F> Block<F> {
         let (rows, width) = (heads.rows(), heads.width());
         let Scratch { branch, qkv, low: [low, _], .. } = scratch;
         let normed = (&mut kept.normed1, &mut kept.statistics1);
-        let stream = match middle {
-            None => (&kept.stream, None),
-            Some(middle) => (&*branch, Some((middle, &mut kept.stream))),
-        };
-        self.norm1.forward(ops, [rows, width], stream, normed)?;
+        let (shape, place) = ([rows, width], 2 * self.index);
+        match middle {
+            None => self.norm1.forward(ops, shape, (&kept.stream, None), normed)?,
+            Some(middle) => {
+                let sum = (&*branch, middle, &mut kept.stream);
+                add_and_norm(ops, &self.norm1, shape, (noise, place), sum, normed)?;
+            }
+        }
         if self.attention {
             self.qkv.forward(ops, rows, &kept.normed1, qkv, low)?;
             let prefix = self.prefix.as_ref().map(|prefix| &prefix.value);
@@ -174,7 +227,8 @@ impl<F> Block<F> {
         self.out.forward(ops, rows, &kept.attended, branch, low)?;
 
         let normed = (&mut kept.normed2, &mut kept.statistics2);
-        self.norm2.forward(ops, [rows, width], (branch, Some((&kept.stream, &mut kept.middle))), normed)?;
+        let sum = (&*branch, &kept.stream, &mut kept.middle);
+        add_and_norm(ops, &self.norm2, shape, (noise, place + 1), sum, normed)?;
         self.up.forward(ops, rows, &kept.normed2, &mut kept.raised, low)?;
         let raised = (&kept.raised, self.up_bias.as_ref().map(|bias| &bias.value));
         ops.activation(self.activation, [rows, self.activation.hidden(width)], raised, &mut kept.gated)?;
@@ -197,7 +251,7 @@ impl<F> Block<F> {
     pub fn backward<O: Ops<Floats = F>>(
         &mut self,
         ops: &O,
-        heads: Heads,
+        (heads, noise): (Heads, Option<Noise<'_, O::Random>>),
         below: bool,
         kept: &mut Kept<O>,
         scratch: &mut Scratch<F>,
@@ -208,16 +262,24 @@ impl<F> Block<F> {
         let normed2 = stream || self.norm2.trained();
         let raised = normed2 || self.up.trained() || self.up_bias.as_ref().is_some_and(Parameter::trained);
 
+        let (shape, place) = ([rows, width], 2 * self.index);
         let grad_input = raised.then_some(&mut *grad_gated);
-        self.down.backward(ops, rows, &kept.gated, grad_stream, grad_input, low)?;
+        let grad_branch = match noise {
+            None => &*grad_stream,
+            Some(noise) => {
+                ops.dropout_backward(shape, noise.draw(place + 2, shape), grad_stream, branch)?;
+                &*branch
+            }
+        };
+        self.down.backward(ops, rows, &kept.gated, grad_branch, grad_input, low)?;
         if raised {
             let (bias, grad_bias) = match &mut self.up_bias {
                 Some(bias) => (Some(&bias.value), bias.gradient.as_mut()),
                 None => (None, None),
             };
-            let shape = [rows, self.activation.hidden(width)];
+            let wide = [rows, self.activation.hidden(width)];
             let of = (&kept.raised, bias);
-            ops.activation_backward(self.activation, shape, grad_gated, of, (grad_raised, grad_bias))?;
+            ops.activation_backward(self.activation, wide, grad_gated, of, (grad_raised, grad_bias))?;
             let grad_input = normed2.then_some(&mut *branch);
             self.up.backward(ops, rows, &kept.normed2, grad_raised, grad_input, low)?;
         }
@@ -227,7 +289,14 @@ impl<F> Block<F> {
         }
         if stream {
             let grad_input = attended.then_some(&mut *branch);
-            self.out.backward(ops, rows, &kept.attended, grad_middle, grad_input, low)?;
+            let grad_branch = match noise {
+                None => &*grad_middle,
+                Some(noise) => {
+                    ops.dropout_backward(shape, noise.draw(place + 1, shape), grad_middle, qkv)?;
+                    &*qkv
+                }
+            };
+            self.out.backward(ops, rows, &kept.attended, grad_branch, grad_input, low)?;
         }
         if attended {
             let normed1 = below || self.norm1.trained();

@@ -43,6 +43,10 @@ pub struct Config {
     /// Gradients are scaled down to this norm where theirs is larger
     #[arg(long, default_value_t = 1.0)]
     pub max_norm: f32,
+
+    /// Probability of dropping an element that attention or feed-forward part adds to the stream
+    #[arg(long, default_value_t = 0.0)]
+    pub dropout: f32,
 }
 
 /// A course of the learning rate, by the crate's `schedules`.
@@ -119,6 +123,7 @@ impl Config {
             ("schedule", name(&self.schedule)),
             ("optimizer", name(&self.optimizer)),
             ("max-norm", self.max_norm.to_string()),
+            ("dropout", self.dropout.to_string()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }

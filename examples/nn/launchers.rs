@@ -9,11 +9,12 @@ use warpsmith::ops::cross_entropy::{self, Logits, Reduction};
 use warpsmith::ops::embedding::{self, Lookup, Positions};
 use warpsmith::ops::rms_norm::{self, Casting};
 use warpsmith::ops::rotary::{Frequencies, Scaling};
-use warpsmith::ops::{activation, gelu, layer_norm};
+use warpsmith::ops::{activation, dropout, gelu, layer_norm};
+use warpsmith::random::{self, Random};
 use warpsmith::{Buffer, DType, Device, View};
 
 use super::layers::Activation;
-use super::ops::{EPSILON, HEAD, Heads, IGNORED, NormBackward, NormForward, Ops, ROTARY_BASE, Rows, Statistics};
+use super::ops::{Draw, EPSILON, HEAD, Heads, IGNORED, NormBackward, NormForward, Ops, ROTARY_BASE, Rows, Statistics};
 use super::optimizer::{List, Recipe, Saved};
 use super::product::{Product, Products};
 use super::{Outcome, kernels};
@@ -53,6 +54,7 @@ fn vector<D: Device>(buffer: &D::Buffer<f32>) -> warpsmith::Result<View<'_, D, f
 impl<D: Device> Ops for Launchers<D> {
     type Floats = D::Buffer<f32>;
     type Ids = D::Buffer<i32>;
+    type Random = D::Buffer<i64>;
     type Attention = attention::Memory<D>;
     type Optimizer = optimizer::Optimizer<D>;
 
@@ -82,6 +84,14 @@ impl<D: Device> Ops for Launchers<D> {
 
     fn read_ids(&self, from: &D::Buffer<i32>) -> Outcome<Vec<i32>> {
         Ok(self.device.download(from)?)
+    }
+
+    fn random(&self, seed: u64, offset: u64) -> Outcome<D::Buffer<i64>> {
+        Ok(self.device.upload(&random::state(seed, offset))?)
+    }
+
+    fn reseed(&self, random: &mut D::Buffer<i64>, seed: u64, offset: u64) -> Outcome {
+        Ok(self.device.write(random, &random::state(seed, offset))?)
     }
 
     fn product(&self, product: &Product, a: &D::Buffer<f32>, b: &D::Buffer<f32>, c: &mut D::Buffer<f32>) -> Outcome {
@@ -268,6 +278,31 @@ impl<D: Device> Ops for Launchers<D> {
             };
             Ok(gelu::backward(&self.device, tensors, gelu::Form::Tanh)?)
         })
+    }
+
+    fn dropout(
+        &self,
+        shape: [usize; 2],
+        draw: Draw<'_, D::Buffer<i64>>,
+        (input, residual): (&D::Buffer<f32>, &D::Buffer<f32>),
+        sum: &mut D::Buffer<f32>,
+    ) -> Outcome {
+        let (input, residual) = (input.view(shape)?, Some(residual.view(shape)?));
+        let tensors = dropout::Forward { input, residual, output: sum.view_mut(shape)? };
+        let random = Random { state: draw.state.view([2])?, offset: draw.offset };
+        Ok(dropout::forward(&self.device, tensors, random, draw.probability)?)
+    }
+
+    fn dropout_backward(
+        &self,
+        shape: [usize; 2],
+        draw: Draw<'_, D::Buffer<i64>>,
+        grad_sum: &D::Buffer<f32>,
+        grad_input: &mut D::Buffer<f32>,
+    ) -> Outcome {
+        let grad_input = grad_input.strided_mut(0, shape, [shape[1] as i64, 1])?;
+        let random = Random { state: draw.state.view([2])?, offset: draw.offset };
+        Ok(dropout::backward(&self.device, grad_sum.view(shape)?, grad_input, random, draw.probability)?)
     }
 
     fn attention_memory(&self, heads: Heads) -> Outcome<attention::Memory<D>> {

@@ -25,6 +25,7 @@ pub mod reference;
 pub mod run;
 pub mod start;
 pub mod text;
+pub mod tuning;
 
 /// What can go wrong here is told to the person who started the program.
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -5,7 +5,7 @@
 //! ```
 
 use super::Outcome;
-use super::block::{Block, Kept, Scratch, statistics};
+use super::block::{Block, Kept, Noise, Scratch, add_and_norm, blocks_of_place, statistics};
 use super::layers::{Activation, Linear, Norm, NormKind};
 use super::ops::{HEAD, Heads, IGNORED, Ops, Rows, Statistics};
 use super::parameters::{Maker, Parameter, Tensor, Tensors, Values};
@@ -86,6 +86,7 @@ pub struct Memory<O: Ops> {
     /// Logits, and after the loss their gradients.
     logits: O::Floats,
     loss: O::Floats,
+    random: O::Random,
     scratch: Scratch<O::Floats>,
 }
 
@@ -101,6 +102,8 @@ pub struct Transformer<F> {
     pub blocks: Vec<Block<F>>,
     norm: Norm<F>,
     head: Linear<F>,
+    /// Of dropping an element that a branch adds to the stream, while it is trained.
+    pub dropout: f32,
 }
 
 impl<F> Transformer<F> {
@@ -117,7 +120,7 @@ impl<F> Transformer<F> {
         let blocks = (0..architecture.layers).map(block).collect::<Outcome<_>>()?;
         let norm = Norm::new(&mut maker, architecture.norm, "norm", width)?;
         let head = Linear::new(&mut maker, "head", [width, VOCABULARY], 0.05)?;
-        Ok(Self { architecture, tokens, positions, prompt: None, blocks, norm, head })
+        Ok(Self { architecture, tokens, positions, prompt: None, blocks, norm, head, dropout: 0.0 })
     }
 
     /// Every tensor, in an order that never changes.
@@ -204,15 +207,22 @@ impl<F> Transformer<F> {
 
     /// Predicts what `memory.targets` asks for; the logits are left in the memory.
     pub fn forward<O: Ops<Floats = F>>(&self, ops: &O, memory: &mut Memory<O>) -> Outcome {
+        self.forward_with(ops, memory, 0.0)
+    }
+
+    fn forward_with<O: Ops<Floats = F>>(&self, ops: &O, memory: &mut Memory<O>, dropout: f32) -> Outcome {
         self.embed(ops, memory)?;
-        let Memory { heads, blocks, last, normed, statistics, logits, scratch, .. } = memory;
+        let Memory { heads, blocks, last, normed, statistics, logits, scratch, random, .. } = memory;
+        let noise = noise(random, dropout);
         let mut middle: Option<&F> = None;
         for (block, kept) in self.blocks.iter().zip(blocks) {
-            block.forward(ops, *heads, middle, kept, scratch)?;
+            block.forward(ops, (*heads, noise), middle, kept, scratch)?;
             middle = Some(&kept.middle);
         }
-        let stream = (&scratch.branch, middle.map(|middle| (middle, last)));
-        self.norm.forward(ops, [heads.rows(), heads.width()], stream, (normed, statistics))?;
+        let middle = middle.ok_or("a model without layers")?;
+        let (shape, place) = ([heads.rows(), heads.width()], 2 * self.blocks.len());
+        let sum = (&scratch.branch, middle, last);
+        add_and_norm(ops, &self.norm, shape, (noise, place), sum, (normed, statistics))?;
         self.head.forward(ops, heads.rows(), normed, logits, &mut scratch.low[0])
     }
 
@@ -222,9 +232,9 @@ impl<F> Transformer<F> {
         memory.loss(ops, false)
     }
 
-    /// The mean loss, and the gradients of all that is trained.
+    /// The mean loss, with dropout, and the gradients of all that is trained.
     pub fn gradient<O: Ops<Floats = F>>(&mut self, ops: &O, memory: &mut Memory<O>) -> Outcome<f32> {
-        self.forward(ops, memory)?;
+        self.forward_with(ops, memory, self.dropout)?;
         let loss = memory.loss(ops, true)?;
         self.backward(ops, memory)?;
         Ok(loss)
@@ -239,7 +249,8 @@ impl<F> Transformer<F> {
         for block in &mut self.blocks {
             below.push(below[below.len() - 1] || block.any_trained());
         }
-        let Memory { heads, blocks, last, normed, statistics, logits, scratch, .. } = &mut *memory;
+        let Memory { heads, blocks, last, normed, statistics, logits, scratch, random, .. } = &mut *memory;
+        let noise = noise(random, self.dropout);
         let (rows, width) = (heads.rows(), heads.width());
         let in_blocks = below[self.blocks.len()];
         let grad_input = (in_blocks || self.norm.trained()).then_some(&mut scratch.branch);
@@ -250,7 +261,7 @@ impl<F> Transformer<F> {
         }
         for ((block, kept), below) in self.blocks.iter_mut().zip(blocks).zip(below.windows(2)).rev() {
             if below[1] {
-                block.backward(ops, *heads, below[0], kept, scratch)?;
+                block.backward(ops, (*heads, noise), below[0], kept, scratch)?;
             }
         }
         if embedded { self.embed_backward(ops, memory) } else { Ok(()) }
@@ -286,6 +297,7 @@ impl<O: Ops> Memory<O> {
             statistics: statistics(ops, rows)?,
             logits: ops.alloc(rows * VOCABULARY)?,
             loss: ops.alloc(1)?,
+            random: ops.random(0, 0)?,
             scratch: Scratch::new(ops, architecture, heads)?,
         })
     }
@@ -300,6 +312,14 @@ impl<O: Ops> Memory<O> {
         let text = |bytes: &[u8]| ignored.clone().chain(bytes.iter().map(|&byte| byte.into())).collect::<Vec<i32>>();
         let targets: Vec<i32> = batch.targets.chunks(length - prompt).flat_map(text).collect();
         ops.write_ids(&mut self.targets, &targets)
+    }
+
+    /// Sets where the random numbers of a step begin: behind those of all steps before.
+    pub fn reseed(&mut self, ops: &O, seed: u64, step: usize) -> Outcome {
+        // The first place is for masks of tokens, the others for what is added to the stream.
+        let places = 1 + 2 * self.blocks.len() as u64;
+        let blocks = blocks_of_place([self.heads.rows(), self.heads.width()]);
+        ops.reseed(&mut self.random, seed, (step as u64).wrapping_mul(places * blocks))
     }
 
     /// The logits of a position of the first text, after [`Transformer::forward`].
@@ -317,6 +337,11 @@ impl<O: Ops> Memory<O> {
         ops.cross_entropy(shape, &mut self.logits, &self.targets, &mut self.loss, gradient)?;
         Ok(ops.read(&self.loss)?[0])
     }
+}
+
+/// Dropout of this probability, where there is any.
+fn noise<R>(state: &R, probability: f32) -> Option<Noise<'_, R>> {
+    (probability > 0.0).then_some(Noise { state, probability })
 }
 
 /// `[groups, rows, width]` without gaps.

@@ -108,12 +108,24 @@ pub struct Rows {
     pub row: usize,
 }
 
+/// Where the random numbers of a call begin: so many blocks behind a state on the device.
+pub struct Draw<'a, R> {
+    /// Seed and offset.
+    pub state: &'a R,
+    /// Added to the offset.
+    pub offset: u64,
+    /// The probability of what may happen to an element.
+    pub probability: f32,
+}
+
 /// The computations of a transformer over memory of one kind. Every tensor is without gaps and in f32; attention rounds to bf16 inside.
 pub trait Ops {
     /// Numbers in memory.
     type Floats;
     /// Token ids in memory.
     type Ids;
+    /// Seed and offset of random numbers in memory.
+    type Random;
     /// What an attention keeps from forward to backward.
     type Attention;
     /// The clipping of a list of gradients, and an optimizer over the same list.
@@ -133,6 +145,11 @@ pub trait Ops {
     fn write_ids(&self, to: &mut Self::Ids, ids: &[i32]) -> Outcome;
     /// The contents.
     fn read_ids(&self, from: &Self::Ids) -> Outcome<Vec<i32>>;
+
+    /// Memory with a seed and an offset.
+    fn random(&self, seed: u64, offset: u64) -> Outcome<Self::Random>;
+    /// Overwrites both.
+    fn reseed(&self, random: &mut Self::Random, seed: u64, offset: u64) -> Outcome;
 
     /// `c = scale a b`, or `c += scale a b`.
     fn product(&self, product: &Product, a: &Self::Floats, b: &Self::Floats, c: &mut Self::Floats) -> Outcome;
@@ -180,6 +197,23 @@ pub trait Ops {
         grad_output: &Self::Floats,
         raised: (&Self::Floats, Option<&Self::Floats>),
         grads: (&mut Self::Floats, Option<&mut Self::Floats>),
+    ) -> Outcome;
+
+    /// `sum = residual + input` without the elements that are dropped, and the others scaled up.
+    fn dropout(
+        &self,
+        shape: [usize; 2],
+        draw: Draw<'_, Self::Random>,
+        of: (&Self::Floats, &Self::Floats),
+        sum: &mut Self::Floats,
+    ) -> Outcome;
+    /// The gradient of its input, with the same draw.
+    fn dropout_backward(
+        &self,
+        shape: [usize; 2],
+        draw: Draw<'_, Self::Random>,
+        grad_sum: &Self::Floats,
+        grad_input: &mut Self::Floats,
     ) -> Outcome;
 
     /// What an attention of these sizes keeps.

@@ -15,6 +15,9 @@ pub enum Kind {
     /// AdamW with 8-bit states.
     #[value(name = "adamw8bit")]
     AdamW8bit,
+    /// AdamW with states in f32.
+    #[value(name = "adamw")]
+    AdamW,
 }
 
 impl Kind {
@@ -22,6 +25,7 @@ impl Kind {
     pub fn describe(self) -> &'static str {
         match self {
             Self::AdamW8bit => "AdamW with 8-bit states",
+            Self::AdamW => "AdamW",
         }
     }
 }

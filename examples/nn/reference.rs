@@ -6,12 +6,14 @@ use warpsmith::ops::gelu::Form;
 use warpsmith::reference::cross_entropy::Labels;
 use warpsmith::reference::embedding::Lookup;
 use warpsmith::reference::rotary::{Angles, Rotation};
-use warpsmith::reference::{activation, attention, cross_entropy, embedding, gelu, layer_norm, rms_norm, widen};
+use warpsmith::reference::{
+    activation, attention, cross_entropy, dropout, embedding, gelu, layer_norm, rms_norm, widen,
+};
 
 use self::optimizer::Optimizer;
 use super::Outcome;
 use super::layers::Activation;
-use super::ops::{EPSILON, HEAD, Heads, IGNORED, NormBackward, NormForward, Ops, ROTARY_BASE, Rows};
+use super::ops::{Draw, EPSILON, HEAD, Heads, IGNORED, NormBackward, NormForward, Ops, ROTARY_BASE, Rows};
 use super::optimizer::{List, Recipe, Saved};
 use super::product::{self, Product};
 
@@ -35,6 +37,7 @@ pub struct Attention {
 impl Ops for Reference {
     type Floats = Vec<f32>;
     type Ids = Vec<i32>;
+    type Random = [u64; 2];
     type Attention = Attention;
     type Optimizer = Optimizer;
 
@@ -66,6 +69,15 @@ impl Ops for Reference {
 
     fn read_ids(&self, from: &Vec<i32>) -> Outcome<Vec<i32>> {
         Ok(from.clone())
+    }
+
+    fn random(&self, seed: u64, offset: u64) -> Outcome<[u64; 2]> {
+        Ok([seed, offset])
+    }
+
+    fn reseed(&self, random: &mut [u64; 2], seed: u64, offset: u64) -> Outcome {
+        *random = [seed, offset];
+        Ok(())
     }
 
     fn product(&self, product: &Product, a: &Vec<f32>, b: &Vec<f32>, c: &mut Vec<f32>) -> Outcome {
@@ -216,6 +228,31 @@ impl Ops for Reference {
         Ok(())
     }
 
+    fn dropout(
+        &self,
+        _shape: [usize; 2],
+        draw: Draw<'_, [u64; 2]>,
+        (input, residual): (&Vec<f32>, &Vec<f32>),
+        sum: &mut Vec<f32>,
+    ) -> Outcome {
+        let mask = mask(&draw, input.len());
+        *sum = narrow(&dropout::forward(&mask, draw.probability, &widen(input), Some(&widen(residual))));
+        Ok(())
+    }
+
+    fn dropout_backward(
+        &self,
+        [rows, width]: [usize; 2],
+        draw: Draw<'_, [u64; 2]>,
+        grad_sum: &Vec<f32>,
+        grad_input: &mut Vec<f32>,
+    ) -> Outcome {
+        let mask = mask(&draw, rows * width);
+        let gradient = narrow(&dropout::forward(&mask, draw.probability, &widen(grad_sum), None));
+        grad_input[..gradient.len()].copy_from_slice(&gradient);
+        Ok(())
+    }
+
     fn attention_memory(&self, _heads: Heads) -> Outcome<Attention> {
         Ok(Attention::default())
     }
@@ -310,6 +347,12 @@ impl Ops for Reference {
     fn optimizer_saved(&self, optimizer: &Optimizer) -> Outcome<Saved> {
         Ok(optimizer.saved())
     }
+}
+
+/// What dropout keeps of so many elements.
+fn mask(draw: &Draw<'_, [u64; 2]>, len: usize) -> Vec<bool> {
+    let [seed, offset] = *draw.state;
+    dropout::mask(seed, offset.wrapping_add(draw.offset), draw.probability, len)
 }
 
 fn problem(heads: Heads) -> attention::Problem {

@@ -39,6 +39,7 @@ impl<O: Ops> Run<O> {
 
     /// A run of this model, of which some tensors are trained.
     pub fn of(ops: O, mut model: Transformer<O::Floats>, config: Config, saved: Option<&Saved>) -> Outcome<Self> {
+        model.dropout = config.dropout;
         let memory = Memory::new(&ops, &model, [config.batch, config.architecture.context])?;
         let optimizer = ops.optimizer(&config.recipe(), &mut List::of(&mut model), saved)?;
         let rates = config.rates()?;
@@ -78,6 +79,7 @@ impl<O: Ops> Run<O> {
         let (config, step) = (&self.config, self.steps());
         let batch = text.batch(config.seed, step, config.batch, config.architecture.context);
         self.memory.load(&self.ops, &batch)?;
+        self.memory.reseed(&self.ops, config.seed, step)?;
         let loss = self.model.gradient(&self.ops, &mut self.memory)?;
         if !loss.is_finite() {
             return Err(format!("the loss of step {step} is {loss}").into());

@@ -8,8 +8,22 @@ use super::data::Rng;
 /// Every tenth piece of this many bytes is held out.
 const PIECE: usize = 8192;
 
-/// The files of the repository that count as text.
-const EXTENSIONS: [&str; 9] = ["cu", "cuh", "h", "md", "py", "rs", "sh", "toml", "yml"];
+/// Files of the repository that count as text.
+pub struct Sources {
+    /// How their names end.
+    pub extensions: &'static [&'static str],
+    /// What a person calls them.
+    pub what: &'static str,
+}
+
+/// What people have written.
+pub const WRITTEN: Sources = Sources {
+    extensions: &["cu", "cuh", "h", "md", "py", "rs", "sh", "toml", "yml"],
+    what: "the repository's own sources and documents",
+};
+
+/// What a compiler has written.
+pub const COMPILED: Sources = Sources { extensions: &["ptx"], what: "the repository's PTX" };
 
 /// Windows of a text: bytes, and the byte after each.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,11 +55,11 @@ impl Text {
         Ok(Self { train, held_out })
     }
 
-    /// Reads these files, or the repository's own sources and documents where there are none.
-    pub fn read(files: &[PathBuf]) -> Outcome<(Self, String)> {
+    /// Reads these files, or those of the repository where there are none.
+    pub fn read(files: &[PathBuf], otherwise: &Sources) -> Outcome<(Self, String)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (files, what) = match files {
-            [] => (sources(root)?, "the repository's own sources and documents"),
+            [] => (sources(root, otherwise.extensions)?, otherwise.what),
             files => (files.to_vec(), "--text"),
         };
         let mut text = Vec::new();
@@ -96,7 +110,7 @@ fn windowed(text: &[u8], starts: &[usize], length: usize) -> Batch {
 }
 
 /// All text files under a folder, hidden ones and cargo's output left out, in the order of their paths.
-fn sources(folder: &Path) -> Outcome<Vec<PathBuf>> {
+fn sources(folder: &Path, extensions: &[&str]) -> Outcome<Vec<PathBuf>> {
     let mut files = Vec::new();
     let entries = std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
@@ -107,8 +121,8 @@ fn sources(folder: &Path) -> Outcome<Vec<PathBuf>> {
             continue;
         }
         if path.is_dir() {
-            files.extend(sources(&path)?);
-        } else if path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known)) {
+            files.extend(sources(&path, extensions)?);
+        } else if path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known)) {
             files.push(path);
         }
     }

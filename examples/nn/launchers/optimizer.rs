@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use warpsmith::ops::adamw::{self, AdamW};
 use warpsmith::ops::adamw8bit::{self, AdamW8bit};
 use warpsmith::ops::grad_clip::{GradClip, Norm};
+use warpsmith::ops::optimizer::{self, Checkpoint, Moment, Scalars, State, Tensors};
 use warpsmith::{Buffer, Device, View, ViewMut};
 
 use crate::nn::Outcome;
@@ -24,6 +26,7 @@ pub struct Optimizer<D: Device> {
 /// What makes the step.
 enum Rule<D: Device> {
     AdamW8bit(AdamW8bit<D>),
+    AdamW(AdamW<D>),
 }
 
 impl<D: Device> Optimizer<D> {
@@ -50,6 +53,7 @@ impl<D: Device> Optimizer<D> {
                     }
                 })
             }
+            Kind::AdamW => Rule::AdamW(over(device, list, adamw_options(), saved)?),
         };
         let scalar = || device.alloc(1);
         let (learning_rate, norm, factor, found_inf) = (scalar()?, scalar()?, scalar()?, scalar()?);
@@ -68,22 +72,23 @@ impl<D: Device> Optimizer<D> {
             loss_scale: None,
         };
         self.clip.norm(device, &gradients, scalars, self.max_norm)?;
+        let scalars = Scalars {
+            learning_rate: self.learning_rate.view([1])?,
+            gradient_scale: Some(self.factor.view([1])?),
+            found_inf: Some(self.found_inf.view([1])?),
+        };
         match &mut self.rule {
-            Rule::AdamW8bit(optimizer) => {
-                let scalars = adamw8bit::Scalars {
-                    learning_rate: self.learning_rate.view([1])?,
-                    gradient_scale: Some(self.factor.view([1])?),
-                    found_inf: Some(self.found_inf.view([1])?),
-                };
-                Ok(optimizer.step(device, &mut tensors_8bit::<D>(list)?, scalars)?)
-            }
+            Rule::AdamW8bit(optimizer) => optimizer.step(device, &mut tensors_8bit::<D>(list)?, scalars)?,
+            Rule::AdamW(optimizer) => optimizer.step(device, &mut tensors::<D>(list)?, scalars)?,
         }
+        Ok(())
     }
 
     /// Steps and states.
     pub fn saved(&self, device: &D) -> Outcome<Saved> {
         match &self.rule {
             Rule::AdamW8bit(optimizer) => Ok(of_adamw8bit(optimizer.checkpoint(device)?)),
+            Rule::AdamW(optimizer) => Ok(of_checkpoint(optimizer.checkpoint(device)?)),
         }
     }
 }
@@ -102,6 +107,77 @@ fn tensors_8bit<'a, D: Device>(
         Ok(adamw8bit::Tensors { parameter: whole(parameter)?, gradient: gradient.view([gradient.len()])? })
     });
     tensors.collect()
+}
+
+/// The same for the optimizers that may have masters, which parameters in f32 do not need.
+fn tensors<'a, D: Device>(list: &'a mut List<'_, D::Buffer<f32>>) -> warpsmith::Result<Vec<Tensors<'a, D, f32>>> {
+    let tensors = list.parameters.iter_mut().zip(&list.gradients).map(|(parameter, gradient)| {
+        Ok(Tensors { parameter: whole(parameter)?, gradient: gradient.view([gradient.len()])?, master: None })
+    });
+    tensors.collect()
+}
+
+/// AdamW as PyTorch has it, with the decay rates of language models.
+pub fn adamw_options() -> adamw::Options {
+    adamw::Options { beta1: BETAS[0], beta2: BETAS[1], ..Default::default() }
+}
+
+/// An optimizer of any rule.
+fn over<D: Device, R: optimizer::Rule>(
+    device: &D,
+    list: &mut List<'_, D::Buffer<f32>>,
+    options: R::Options,
+    saved: Option<&Saved>,
+) -> Outcome<optimizer::Optimizer<D, R>> {
+    let decays = list.decays.clone();
+    let mut tensors = tensors::<D>(list)?;
+    Ok(match saved {
+        None => optimizer::Optimizer::new(device, &mut tensors, &decays, options)?,
+        Some(saved) => {
+            let checkpoint = to_checkpoint(saved)?;
+            optimizer::Optimizer::restore(device, &mut tensors, &decays, options, &checkpoint)?
+        }
+    })
+}
+
+/// Moments as numbers, or as codes with one absmax for each block.
+pub fn of_checkpoint(checkpoint: Checkpoint) -> Saved {
+    fn add(states: &mut BTreeMap<String, Data>, name: &str, moment: Moment) {
+        match moment {
+            Moment::Floats(values) => {
+                states.insert(name.to_owned(), Data::Floats(values));
+            }
+            Moment::Codes { codes, absmax } => {
+                states.insert(name.to_owned(), Data::Codes(codes));
+                states.insert(format!("{name}_absmax"), Data::Floats(absmax));
+            }
+        }
+    }
+    let states = checkpoint.states.into_iter().map(|State { first, second }| {
+        let mut states = BTreeMap::new();
+        add(&mut states, "first", first);
+        second.into_iter().for_each(|second| add(&mut states, "second", second));
+        states
+    });
+    Saved { steps: checkpoint.steps, states: states.collect() }
+}
+
+/// The way back.
+pub fn to_checkpoint(saved: &Saved) -> Outcome<Checkpoint> {
+    let moment = |index, name: &str| {
+        Outcome::Ok(match saved.state(index, name)? {
+            Data::Floats(values) => Moment::Floats(values.clone()),
+            Data::Codes(codes) => {
+                Moment::Codes { codes: codes.clone(), absmax: saved.floats(index, &format!("{name}_absmax"))? }
+            }
+        })
+    };
+    let state = |index| {
+        let second = saved.state(index, "second").is_ok().then(|| moment(index, "second")).transpose()?;
+        Ok(State { first: moment(index, "first")?, second })
+    };
+    let states = (0..saved.states.len()).map(state).collect::<Outcome<_>>()?;
+    Ok(Checkpoint { steps: saved.steps, states })
 }
 
 /// The states under bitsandbytes' names.

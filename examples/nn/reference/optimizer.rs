@@ -1,11 +1,13 @@
-//! Clipping and optimizers by the references.
+//! Clipping and optimizers by the references, which have the kernels' arithmetic bit for bit.
 
-use warpsmith::ops::adamw8bit::{Options, State};
-use warpsmith::reference::adamw8bit::Progress;
+use warpsmith::ops::optimizer::{Checkpoint, Moment, State, States};
+use warpsmith::ops::{adamw, adamw8bit as eight};
+use warpsmith::reference::adamw::{self as reference, Values};
+use warpsmith::reference::optimizer::Progress;
 use warpsmith::reference::{adamw8bit, grad_clip, widen};
 
 use crate::nn::Outcome;
-use crate::nn::launchers::optimizer::{of_adamw8bit, to_adamw8bit};
+use crate::nn::launchers::optimizer::{adamw_options, of_adamw8bit, of_checkpoint, to_adamw8bit, to_checkpoint};
 use crate::nn::optimizer::{BETAS, Kind, List, Recipe, Saved};
 
 /// An optimizer over a list.
@@ -16,27 +18,39 @@ pub struct Optimizer {
 
 /// What makes the step.
 enum Rule {
-    /// Whose arithmetic the crate's reference has bit for bit.
-    AdamW8bit { options: Options, progress: Progress, states: Vec<State> },
+    AdamW8bit { options: eight::Options, progress: adamw8bit::Progress, states: Vec<eight::State> },
+    AdamW { options: adamw::Options, progress: Progress, states: Vec<State> },
 }
 
 impl Optimizer {
     /// Starts, or goes on where another one stood.
     pub fn new(recipe: &Recipe, list: &mut List<'_, Vec<f32>>, saved: Option<&Saved>) -> Outcome<Self> {
+        let lengths = list.parameters.iter().map(|parameter| parameter.len());
+        let steps = saved.map_or(0, |saved| saved.steps);
         let rule = match recipe.kind {
             Kind::AdamW8bit => {
-                let options = Options { beta1: BETAS[0], beta2: BETAS[1], epsilon: 1e-8 };
-                let mut progress = Progress::default();
+                let options = eight::Options { beta1: BETAS[0], beta2: BETAS[1], epsilon: 1e-8 };
                 let states = match saved {
-                    None => list.parameters.iter().map(|parameter| State::new(parameter.len())).collect(),
-                    Some(saved) => {
-                        while progress.steps < saved.steps {
-                            progress.advance(&options, 0.0, 1.0);
-                        }
-                        to_adamw8bit(saved)?.states
-                    }
+                    None => lengths.map(eight::State::new).collect(),
+                    Some(saved) => to_adamw8bit(saved)?.states,
                 };
+                let mut progress = adamw8bit::Progress::default();
+                while progress.steps < steps {
+                    progress.advance(&options, 0.0, 1.0);
+                }
                 Rule::AdamW8bit { options, progress, states }
+            }
+            Kind::AdamW => {
+                let (options, moment) = (adamw_options(), |len| Moment::new(len, States::Floats));
+                let states = match saved {
+                    None => lengths.map(|len| State { first: moment(len), second: Some(moment(len)) }).collect(),
+                    Some(saved) => to_checkpoint(saved)?.states,
+                };
+                let mut progress = Progress::default();
+                while progress.steps < steps {
+                    reference::advance(&mut progress, &options, 0.0, 1.0);
+                }
+                Rule::AdamW { options, progress, states }
             }
         };
         Ok(Self { rule, max_norm: recipe.max_norm })
@@ -49,12 +63,24 @@ impl Optimizer {
         if norm.found_inf > 0 {
             return;
         }
+        let factor = norm.factor as f32;
         let tensors = list.parameters.iter_mut().zip(&list.gradients).zip(&list.decays);
         match &mut self.rule {
             Rule::AdamW8bit { options, progress, states } => {
-                let scalars = progress.advance(options, learning_rate, norm.factor as f32);
+                let scalars = progress.advance(options, learning_rate, factor);
                 for (((parameter, gradient), &decay), state) in tensors.zip(states) {
                     adamw8bit::step(parameter.as_mut_slice(), gradient.as_slice(), state, decay, options, &scalars);
+                }
+            }
+            Rule::AdamW { options, progress, states } => {
+                let scalars = reference::advance(progress, options, learning_rate, factor);
+                for (((parameter, gradient), &decay), state) in tensors.zip(states) {
+                    let State { first: Moment::Floats(first), second: Some(Moment::Floats(second)) } = state else {
+                        unreachable!("states in f32 were made or restored")
+                    };
+                    let (parameter, master) = (parameter.as_mut_slice(), None);
+                    let values = Values { parameter, master, first, second, blocks_before: 0, random_offset: 0 };
+                    reference::step(values, gradient.as_slice(), decay, options, &scalars);
                 }
             }
         }
@@ -64,9 +90,10 @@ impl Optimizer {
     pub fn saved(&self) -> Saved {
         match &self.rule {
             Rule::AdamW8bit { progress, states, .. } => {
-                let checkpoint =
-                    warpsmith::ops::adamw8bit::Checkpoint { steps: progress.steps, states: states.clone() };
-                of_adamw8bit(checkpoint)
+                of_adamw8bit(eight::Checkpoint { steps: progress.steps, states: states.clone() })
+            }
+            Rule::AdamW { progress, states, .. } => {
+                of_checkpoint(Checkpoint { steps: progress.steps, states: states.clone() })
             }
         }
     }

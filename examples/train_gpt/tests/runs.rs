@@ -7,11 +7,12 @@ use warpsmith::{Device, EmulatedDevice};
 
 use super::devices::{Body, on_one_model};
 use crate::nn::checkpoint::Checkpoint;
-use crate::nn::config::Config;
+use crate::nn::config::{Config, Course};
 use crate::nn::data::Rng;
 use crate::nn::launchers::Launchers;
 use crate::nn::layers::{Activation, NormKind};
 use crate::nn::model::{Architecture, Positions};
+use crate::nn::optimizer::Kind;
 use crate::nn::product::{Mma, OnCpu, Products};
 use crate::nn::reference::Reference;
 use crate::nn::run::Run;
@@ -29,7 +30,8 @@ fn small() -> Config {
 fn other() -> Config {
     let config = small();
     let (positions, norm, activation) = (Positions::Learned, NormKind::Layer, Activation::Gelu);
-    Config { architecture: Architecture { positions, norm, activation, ..config.architecture }, ..config }
+    let architecture = Architecture { positions, norm, activation, ..config.architecture };
+    Config { architecture, optimizer: Kind::AdamW, schedule: Course::Linear, dropout: 0.1, ..config }
 }
 
 /// A letter, a point, the same letter again and a space, over and over. What a space or a point is followed by, and which of the two
