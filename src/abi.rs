@@ -389,28 +389,24 @@ const _: () = {
     ["Offset of field: AdamWParams::decay"][::core::mem::offset_of!(AdamWParams, decay) - 56usize];
     ["Offset of field: AdamWParams::stochastic"][::core::mem::offset_of!(AdamWParams, stochastic) - 60usize];
 };
-/// Elements that share one absmax of each state.
-pub const ADAMW8BIT_BLOCK: u32 = 256;
-/// Warps of a thread block of `adamw8bit_step_T`, each with one block of elements at a time.
-pub const ADAMW8BIT_WARPS: u32 = 8;
 /// Entries of either code map.
-pub const ADAMW8BIT_CODES: u32 = 256;
+pub const CODES_COUNT: u32 = 256;
 /// The table that turns |x| into a code of the signed map has a cell for each 2^17 bit patterns of a f32,
-pub const ADAMW8BIT_SIGNED_SHIFT: u32 = 17;
+pub const CODES_SIGNED_SHIFT: u32 = 17;
 /// of which the first holds 2.75e-7, half of the map's least value,
-pub const ADAMW8BIT_SIGNED_FIRST: u32 = 6729;
+pub const CODES_SIGNED_FIRST: u32 = 6729;
 /// and the last 1.0. Negative x have as many cells again.
-pub const ADAMW8BIT_SIGNED_CELLS: u32 = 1400;
+pub const CODES_SIGNED_CELLS: u32 = 1400;
 /// The same for the unsigned map: 2^16 bit patterns a cell,
-pub const ADAMW8BIT_UNSIGNED_SHIFT: u32 = 16;
+pub const CODES_UNSIGNED_SHIFT: u32 = 16;
 /// the first holds 1.625e-7,
-pub const ADAMW8BIT_UNSIGNED_FIRST: u32 = 13358;
+pub const CODES_UNSIGNED_FIRST: u32 = 13358;
 /// the last 1.0, and one cell is spare, so that the tables end at a multiple of 16 bytes.
-pub const ADAMW8BIT_UNSIGNED_CELLS: u32 = 2900;
-/// What quantisation looks up, in shared memory as in global memory. Made by src/ops/adamw8bit/tables.rs.
+pub const CODES_UNSIGNED_CELLS: u32 = 2900;
+/// What quantisation looks up, in shared memory as in global memory. Made by src/ops/codes/tables.rs.
 #[repr(C)]
 #[derive(Debug, Copy, Clone, PartialEq)]
-pub struct AdamW8bitTables {
+pub struct CodeTables {
     /// The values of the signed map's codes.
     pub signed_values: [f32; 256usize],
     /// The values of the unsigned map's codes.
@@ -424,18 +420,15 @@ pub struct AdamW8bitTables {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of AdamW8bitTables"][::core::mem::size_of::<AdamW8bitTables>() - 24848usize];
-    ["Alignment of AdamW8bitTables"][::core::mem::align_of::<AdamW8bitTables>() - 4usize];
-    ["Offset of field: AdamW8bitTables::signed_values"]
-        [::core::mem::offset_of!(AdamW8bitTables, signed_values) - 0usize];
-    ["Offset of field: AdamW8bitTables::unsigned_values"]
-        [::core::mem::offset_of!(AdamW8bitTables, unsigned_values) - 1024usize];
-    ["Offset of field: AdamW8bitTables::negative"][::core::mem::offset_of!(AdamW8bitTables, negative) - 2048usize];
-    ["Offset of field: AdamW8bitTables::positive"][::core::mem::offset_of!(AdamW8bitTables, positive) - 7648usize];
-    ["Offset of field: AdamW8bitTables::unsigned_cells"]
-        [::core::mem::offset_of!(AdamW8bitTables, unsigned_cells) - 13248usize];
+    ["Size of CodeTables"][::core::mem::size_of::<CodeTables>() - 24848usize];
+    ["Alignment of CodeTables"][::core::mem::align_of::<CodeTables>() - 4usize];
+    ["Offset of field: CodeTables::signed_values"][::core::mem::offset_of!(CodeTables, signed_values) - 0usize];
+    ["Offset of field: CodeTables::unsigned_values"][::core::mem::offset_of!(CodeTables, unsigned_values) - 1024usize];
+    ["Offset of field: CodeTables::negative"][::core::mem::offset_of!(CodeTables, negative) - 2048usize];
+    ["Offset of field: CodeTables::positive"][::core::mem::offset_of!(CodeTables, positive) - 7648usize];
+    ["Offset of field: CodeTables::unsigned_cells"][::core::mem::offset_of!(CodeTables, unsigned_cells) - 13248usize];
 };
-impl Default for AdamW8bitTables {
+impl Default for CodeTables {
     fn default() -> Self {
         let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
         // SAFETY: every field is made of numbers, and all bits zero is the number zero.
@@ -445,153 +438,12 @@ impl Default for AdamW8bitTables {
         }
     }
 }
-/// One parameter of the list.
-#[repr(C)]
-#[derive(Debug, Default, Copy, Clone, PartialEq)]
-pub struct AdamW8bitTensor {
-    /// [count] T, read and written.
-    pub parameter: u64,
-    /// [count] T, read.
-    pub gradient: u64,
-    /// [count] codes of the signed map, read and written.
-    pub state1: u64,
-    /// [count] codes of the unsigned map, read and written.
-    pub state2: u64,
-    /// [blocks] f32, read and written: the largest |first moment| of each block.
-    pub absmax1: u64,
-    /// [blocks] f32, read and written: the largest second moment of each block.
-    pub absmax2: u64,
-    /// Elements.
-    pub count: u64,
-    /// Decoupled weight decay.
-    pub weight_decay: f32,
-    /// Whether parameter and gradient lie at multiples of 16 bytes and the states at multiples of 8.
-    pub vectorised: u32,
-}
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of AdamW8bitTensor"][::core::mem::size_of::<AdamW8bitTensor>() - 64usize];
-    ["Alignment of AdamW8bitTensor"][::core::mem::align_of::<AdamW8bitTensor>() - 8usize];
-    ["Offset of field: AdamW8bitTensor::parameter"][::core::mem::offset_of!(AdamW8bitTensor, parameter) - 0usize];
-    ["Offset of field: AdamW8bitTensor::gradient"][::core::mem::offset_of!(AdamW8bitTensor, gradient) - 8usize];
-    ["Offset of field: AdamW8bitTensor::state1"][::core::mem::offset_of!(AdamW8bitTensor, state1) - 16usize];
-    ["Offset of field: AdamW8bitTensor::state2"][::core::mem::offset_of!(AdamW8bitTensor, state2) - 24usize];
-    ["Offset of field: AdamW8bitTensor::absmax1"][::core::mem::offset_of!(AdamW8bitTensor, absmax1) - 32usize];
-    ["Offset of field: AdamW8bitTensor::absmax2"][::core::mem::offset_of!(AdamW8bitTensor, absmax2) - 40usize];
-    ["Offset of field: AdamW8bitTensor::count"][::core::mem::offset_of!(AdamW8bitTensor, count) - 48usize];
-    ["Offset of field: AdamW8bitTensor::weight_decay"]
-        [::core::mem::offset_of!(AdamW8bitTensor, weight_decay) - 56usize];
-    ["Offset of field: AdamW8bitTensor::vectorised"][::core::mem::offset_of!(AdamW8bitTensor, vectorised) - 60usize];
-};
-/// The blocks of one parameter that one thread block updates.
-#[repr(C)]
-#[derive(Debug, Default, Copy, Clone, PartialEq)]
-pub struct AdamW8bitChunk {
-    /// Which parameter.
-    pub tensor: u32,
-    /// The first of its blocks of elements.
-    pub first: u32,
-}
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of AdamW8bitChunk"][::core::mem::size_of::<AdamW8bitChunk>() - 8usize];
-    ["Alignment of AdamW8bitChunk"][::core::mem::align_of::<AdamW8bitChunk>() - 4usize];
-    ["Offset of field: AdamW8bitChunk::tensor"][::core::mem::offset_of!(AdamW8bitChunk, tensor) - 0usize];
-    ["Offset of field: AdamW8bitChunk::first"][::core::mem::offset_of!(AdamW8bitChunk, first) - 4usize];
-};
-/// Where the optimizer stands, and the scalars of the step that is being made.
-#[repr(C)]
-#[derive(Debug, Default, Copy, Clone, PartialEq)]
-pub struct AdamW8bitProgress {
-    /// Steps made.
-    pub steps: u64,
-    /// beta1^steps.
-    pub power1: f64,
-    /// beta2^steps.
-    pub power2: f64,
-    /// -lr sqrt(1 - beta2^t) / (1 - beta1^t).
-    pub step_size: f32,
-    /// epsilon sqrt(1 - beta2^t).
-    pub epsilon: f32,
-    /// The learning rate.
-    pub learning_rate: f32,
-    /// What gradients are multiplied by.
-    pub gradient_scale: f32,
-    /// Not 0 where this step is to change nothing.
-    pub skip: u32,
-    /// Not used.
-    pub reserved: u32,
-}
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of AdamW8bitProgress"][::core::mem::size_of::<AdamW8bitProgress>() - 48usize];
-    ["Alignment of AdamW8bitProgress"][::core::mem::align_of::<AdamW8bitProgress>() - 8usize];
-    ["Offset of field: AdamW8bitProgress::steps"][::core::mem::offset_of!(AdamW8bitProgress, steps) - 0usize];
-    ["Offset of field: AdamW8bitProgress::power1"][::core::mem::offset_of!(AdamW8bitProgress, power1) - 8usize];
-    ["Offset of field: AdamW8bitProgress::power2"][::core::mem::offset_of!(AdamW8bitProgress, power2) - 16usize];
-    ["Offset of field: AdamW8bitProgress::step_size"][::core::mem::offset_of!(AdamW8bitProgress, step_size) - 24usize];
-    ["Offset of field: AdamW8bitProgress::epsilon"][::core::mem::offset_of!(AdamW8bitProgress, epsilon) - 28usize];
-    ["Offset of field: AdamW8bitProgress::learning_rate"]
-        [::core::mem::offset_of!(AdamW8bitProgress, learning_rate) - 32usize];
-    ["Offset of field: AdamW8bitProgress::gradient_scale"]
-        [::core::mem::offset_of!(AdamW8bitProgress, gradient_scale) - 36usize];
-    ["Offset of field: AdamW8bitProgress::skip"][::core::mem::offset_of!(AdamW8bitProgress, skip) - 40usize];
-    ["Offset of field: AdamW8bitProgress::reserved"][::core::mem::offset_of!(AdamW8bitProgress, reserved) - 44usize];
-};
-/// Arguments of `adamw8bit_step_advance_f64`.
-#[repr(C)]
-#[derive(Debug, Default, Copy, Clone, PartialEq)]
-pub struct AdamW8bitAdvanceParams {
-    /// AdamW8bitProgress, read and written.
-    pub progress: u64,
-    /// [1] f32, read.
-    pub learning_rate: u64,
-    /// [1] f32, read, optional: 1 without it.
-    pub gradient_scale: u64,
-    /// [1] f32, read, optional: not 0 where a gradient is infinite or NaN.
-    pub found_inf: u64,
-    /// Decay rate of the first moment.
-    pub beta1: f32,
-    /// Decay rate of the second moment.
-    pub beta2: f32,
-    /// Added to the root of the second moment.
-    pub epsilon: f32,
-    /// Not used.
-    pub reserved: u32,
-}
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of AdamW8bitAdvanceParams"][::core::mem::size_of::<AdamW8bitAdvanceParams>() - 48usize];
-    ["Alignment of AdamW8bitAdvanceParams"][::core::mem::align_of::<AdamW8bitAdvanceParams>() - 8usize];
-    ["Offset of field: AdamW8bitAdvanceParams::progress"]
-        [::core::mem::offset_of!(AdamW8bitAdvanceParams, progress) - 0usize];
-    ["Offset of field: AdamW8bitAdvanceParams::learning_rate"]
-        [::core::mem::offset_of!(AdamW8bitAdvanceParams, learning_rate) - 8usize];
-    ["Offset of field: AdamW8bitAdvanceParams::gradient_scale"]
-        [::core::mem::offset_of!(AdamW8bitAdvanceParams, gradient_scale) - 16usize];
-    ["Offset of field: AdamW8bitAdvanceParams::found_inf"]
-        [::core::mem::offset_of!(AdamW8bitAdvanceParams, found_inf) - 24usize];
-    ["Offset of field: AdamW8bitAdvanceParams::beta1"]
-        [::core::mem::offset_of!(AdamW8bitAdvanceParams, beta1) - 32usize];
-    ["Offset of field: AdamW8bitAdvanceParams::beta2"]
-        [::core::mem::offset_of!(AdamW8bitAdvanceParams, beta2) - 36usize];
-    ["Offset of field: AdamW8bitAdvanceParams::epsilon"]
-        [::core::mem::offset_of!(AdamW8bitAdvanceParams, epsilon) - 40usize];
-    ["Offset of field: AdamW8bitAdvanceParams::reserved"]
-        [::core::mem::offset_of!(AdamW8bitAdvanceParams, reserved) - 44usize];
-};
 /// Arguments of `adamw8bit_step_T`.
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, PartialEq)]
 pub struct AdamW8bitParams {
-    /// AdamW8bitProgress, read.
-    pub progress: u64,
-    /// AdamW8bitTables, read.
-    pub tables: u64,
-    /// [..] AdamW8bitTensor, read.
-    pub tensors: u64,
-    /// [blocks of threads] AdamW8bitChunk, read.
-    pub chunks: u64,
+    /// The parameters.
+    pub list: OptimizerList,
     /// Decay rate of the first moment.
     pub beta1: f32,
     /// Decay rate of the second moment.
@@ -600,26 +452,16 @@ pub struct AdamW8bitParams {
     pub rest1: f32,
     /// 1 - beta2.
     pub rest2: f32,
-    /// Blocks of elements of a chunk; a parameter's last chunk may have fewer.
-    pub blocks_per_chunk: u32,
-    /// Not used.
-    pub reserved: u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of AdamW8bitParams"][::core::mem::size_of::<AdamW8bitParams>() - 56usize];
     ["Alignment of AdamW8bitParams"][::core::mem::align_of::<AdamW8bitParams>() - 8usize];
-    ["Offset of field: AdamW8bitParams::progress"][::core::mem::offset_of!(AdamW8bitParams, progress) - 0usize];
-    ["Offset of field: AdamW8bitParams::tables"][::core::mem::offset_of!(AdamW8bitParams, tables) - 8usize];
-    ["Offset of field: AdamW8bitParams::tensors"][::core::mem::offset_of!(AdamW8bitParams, tensors) - 16usize];
-    ["Offset of field: AdamW8bitParams::chunks"][::core::mem::offset_of!(AdamW8bitParams, chunks) - 24usize];
-    ["Offset of field: AdamW8bitParams::beta1"][::core::mem::offset_of!(AdamW8bitParams, beta1) - 32usize];
-    ["Offset of field: AdamW8bitParams::beta2"][::core::mem::offset_of!(AdamW8bitParams, beta2) - 36usize];
-    ["Offset of field: AdamW8bitParams::rest1"][::core::mem::offset_of!(AdamW8bitParams, rest1) - 40usize];
-    ["Offset of field: AdamW8bitParams::rest2"][::core::mem::offset_of!(AdamW8bitParams, rest2) - 44usize];
-    ["Offset of field: AdamW8bitParams::blocks_per_chunk"]
-        [::core::mem::offset_of!(AdamW8bitParams, blocks_per_chunk) - 48usize];
-    ["Offset of field: AdamW8bitParams::reserved"][::core::mem::offset_of!(AdamW8bitParams, reserved) - 52usize];
+    ["Offset of field: AdamW8bitParams::list"][::core::mem::offset_of!(AdamW8bitParams, list) - 0usize];
+    ["Offset of field: AdamW8bitParams::beta1"][::core::mem::offset_of!(AdamW8bitParams, beta1) - 40usize];
+    ["Offset of field: AdamW8bitParams::beta2"][::core::mem::offset_of!(AdamW8bitParams, beta2) - 44usize];
+    ["Offset of field: AdamW8bitParams::rest1"][::core::mem::offset_of!(AdamW8bitParams, rest1) - 48usize];
+    ["Offset of field: AdamW8bitParams::rest2"][::core::mem::offset_of!(AdamW8bitParams, rest2) - 52usize];
 };
 /// Queries of a block of the attention_fwd kernels.
 pub const ATTENTION_FWD_QUERIES: u32 = 128;
@@ -1788,6 +1630,31 @@ const _: () = {
     ["Offset of field: LayerNormBwdReduceParams::row_groups"]
         [::core::mem::offset_of!(LayerNormBwdReduceParams, row_groups) - 28usize];
 };
+/// Arguments of `lion_step_T` and `lion_step8_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct LionParams {
+    /// The parameters.
+    pub list: OptimizerList,
+    /// The moment's part of the direction.
+    pub beta1: f32,
+    /// Decay rate of the moment.
+    pub beta2: f32,
+    /// 1 - beta1.
+    pub rest1: f32,
+    /// 1 - beta2.
+    pub rest2: f32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of LionParams"][::core::mem::size_of::<LionParams>() - 56usize];
+    ["Alignment of LionParams"][::core::mem::align_of::<LionParams>() - 8usize];
+    ["Offset of field: LionParams::list"][::core::mem::offset_of!(LionParams, list) - 0usize];
+    ["Offset of field: LionParams::beta1"][::core::mem::offset_of!(LionParams, beta1) - 40usize];
+    ["Offset of field: LionParams::beta2"][::core::mem::offset_of!(LionParams, beta2) - 44usize];
+    ["Offset of field: LionParams::rest1"][::core::mem::offset_of!(LionParams, rest1) - 48usize];
+    ["Offset of field: LionParams::rest2"][::core::mem::offset_of!(LionParams, rest2) - 52usize];
+};
 /// 16-byte vectors of a row that a thread holds in registers.
 pub const RMS_NORM_VECTORS: u32 = 4;
 /// Most threads of a block of `rms_norm_fwd_T`.
@@ -2352,80 +2219,20 @@ const _: () = assert!(
 unsafe impl crate::device::Params for AdamWParams {}
 
 const _: () = assert!(
-    size_of::<AdamW8bitTables>()
+    size_of::<CodeTables>()
         == size_of::<[f32; 256usize]>()
             + size_of::<[f32; 256usize]>()
             + size_of::<[u32; 1400usize]>()
             + size_of::<[u32; 1400usize]>()
             + size_of::<[u32; 2900usize]>(),
-    "AdamW8bitTables has padding"
+    "CodeTables has padding"
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
-unsafe impl crate::device::Params for AdamW8bitTables {}
-
-const _: () = assert!(
-    size_of::<AdamW8bitTensor>()
-        == size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<f32>()
-            + size_of::<u32>(),
-    "AdamW8bitTensor has padding"
-);
-// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
-unsafe impl crate::device::Params for AdamW8bitTensor {}
-
-const _: () = assert!(size_of::<AdamW8bitChunk>() == size_of::<u32>() + size_of::<u32>(), "AdamW8bitChunk has padding");
-// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
-unsafe impl crate::device::Params for AdamW8bitChunk {}
-
-const _: () = assert!(
-    size_of::<AdamW8bitProgress>()
-        == size_of::<u64>()
-            + size_of::<f64>()
-            + size_of::<f64>()
-            + size_of::<f32>()
-            + size_of::<f32>()
-            + size_of::<f32>()
-            + size_of::<f32>()
-            + size_of::<u32>()
-            + size_of::<u32>(),
-    "AdamW8bitProgress has padding"
-);
-// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
-unsafe impl crate::device::Params for AdamW8bitProgress {}
-
-const _: () = assert!(
-    size_of::<AdamW8bitAdvanceParams>()
-        == size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<f32>()
-            + size_of::<f32>()
-            + size_of::<f32>()
-            + size_of::<u32>(),
-    "AdamW8bitAdvanceParams has padding"
-);
-// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
-unsafe impl crate::device::Params for AdamW8bitAdvanceParams {}
+unsafe impl crate::device::Params for CodeTables {}
 
 const _: () = assert!(
     size_of::<AdamW8bitParams>()
-        == size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<u64>()
-            + size_of::<f32>()
-            + size_of::<f32>()
-            + size_of::<f32>()
-            + size_of::<f32>()
-            + size_of::<u32>()
-            + size_of::<u32>(),
+        == size_of::<OptimizerList>() + size_of::<f32>() + size_of::<f32>() + size_of::<f32>() + size_of::<f32>(),
     "AdamW8bitParams has padding"
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
@@ -2812,6 +2619,14 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for LayerNormBwdReduceParams {}
+
+const _: () = assert!(
+    size_of::<LionParams>()
+        == size_of::<OptimizerList>() + size_of::<f32>() + size_of::<f32>() + size_of::<f32>() + size_of::<f32>(),
+    "LionParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for LionParams {}
 
 const _: () = assert!(
     size_of::<RmsNormFwdParams>()

@@ -12,6 +12,8 @@
 #include "adamw/adamw_params.h"
 #include "common/optimizer_floats.cuh"
 
+#include <cuda/std/type_traits>
+
 namespace warpsmith::adamw {
 
 using namespace warpsmith::optimizer;
@@ -52,7 +54,7 @@ __device__ __forceinline__ void step(const AdamWParams& params) {
     const Chunk chunk(params.list);
     const OptimizerTensor& tensor = chunk.tensor;
     const Scalars scalars(params, progress, tensor.weight_decay);
-    const Rounding rounding = {sizeof(T) == 2 && params.stochastic != 0, Philox(params.list.progress + offsetof(OptimizerProgress, seed), 0)};
+    const ByChance rounding = {params.stochastic != 0, Philox(params.list.progress + offsetof(OptimizerProgress, seed), 0)};
     const bool wide = params.list.wide_gradients != 0;
     chunk.for_each_block(params.list, [&](const Block& block) {
         const Access access(tensor, block);
@@ -75,7 +77,11 @@ __device__ __forceinline__ void step(const AdamWParams& params) {
             held.moments[1][half] = pack<float>(second);
         }
         held.store_moments(tensor, access);
-        held.store_parameters(tensor, access, block, rounding);
+        if constexpr (cuda::std::is_same_v<T, Bf16>) {
+            held.store_parameters(tensor, access, block, rounding);
+        } else {
+            held.store_parameters(tensor, access, block, ToNearest{});
+        }
     });
 }
 

@@ -11,10 +11,15 @@ namespace warpsmith::optimizer {
 constexpr int HALVES = PER_THREAD / QUAD;
 static_assert(HALVES == 2, "a Philox block of 128 bits is 16 for each element of a thread");
 
-/// How new parameters become elements.
-struct Rounding {
-    /// Whether up or down by chance, in the ratio of the distances: Bf16 alone.
-    bool stochastic;
+/// How new parameters become elements: to nearest.
+struct ToNearest {
+    static constexpr bool STOCHASTIC = false;
+};
+
+/// Up or down by chance, in the ratio of the distances, where the launch says so: Bf16 alone.
+struct ByChance {
+    static constexpr bool STOCHASTIC = true;
+    bool wanted;
     Philox random;
 };
 
@@ -116,8 +121,10 @@ __device__ __forceinline__ void to_floats(uint4 raw, bool wide, float (&values)[
 
 /// Four floats, each rounded up or down to a Bf16 by 16 random bits: added below the last place that is kept, they carry into it with the
 /// probability of what lies there. What is not finite is rounded to nearest.
-__device__ __forceinline__ uint4 round_by_chance(const float (&values)[QUAD], uint2 random) {
+__device__ __forceinline__ uint4 round_by_chance(uint4 floats, uint2 random) {
+    float values[QUAD];
     uint32_t bits[QUAD];
+    unpack<float>(floats, values);
 #pragma unroll
     for (int e = 0; e < QUAD; ++e) {
         const uint32_t word = e < 2 ? random.x : random.y;
@@ -170,23 +177,27 @@ struct Floats {
     }
 
     /// Stores parameters that are floats by now, to the master where there is one, and rounded.
+    template <typename Rounding>
     __device__ __forceinline__ void store_parameters(const OptimizerTensor& tensor, const Access& access, const Block& block,
                                                      const Rounding& rounding) {
         if constexpr (sizeof(T) == 2) {
             if (tensor.master != 0) {
                 access.store<float>(tensor.master, parameter);
             }
-            uint4 random = {};
-            if (rounding.stochastic) {
-                random = rounding.random.block((tensor.blocks_before + block.index) * WARP + block.lane);
+            bool rounded = false;
+            if constexpr (Rounding::STOCHASTIC) {
+                rounded = rounding.wanted;
+                if (rounded) {
+                    const uint4 random = rounding.random.block((tensor.blocks_before + block.index) * WARP + block.lane);
+                    parameter[0] = round_by_chance(parameter[0], {random.x, random.y});
+                    parameter[1] = round_by_chance(parameter[1], {random.z, random.w});
+                }
             }
+            if (!rounded) {
 #pragma unroll
-            for (int half = 0; half < HALVES; ++half) {
-                float values[QUAD];
-                unpack<float>(parameter[half], values);
-                if (rounding.stochastic) {
-                    parameter[half] = round_by_chance(values, half == 0 ? uint2{random.x, random.y} : uint2{random.z, random.w});
-                } else {
+                for (int half = 0; half < HALVES; ++half) {
+                    float values[QUAD];
+                    unpack<float>(parameter[half], values);
                     pack_quad<T>(parameter[half], 0, values);
                 }
             }

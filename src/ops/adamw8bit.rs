@@ -54,29 +54,26 @@
 //! # }
 //! ```
 
-mod codes;
 mod kernels;
-mod plan;
 mod states;
-mod tables;
 
-pub use codes::{CODES, Map, signed_map, unsigned_map};
-pub use plan::{Plan, StepPlan, plan, progress, progress_bytes, table};
+pub use super::codes::{CODES, Map, signed_map, unsigned_map};
+pub use super::optimizer::{Scalars, ScalarsDesc};
 pub use states::{Checkpoint, State};
 
-pub use super::optimizer::{Scalars, ScalarsDesc};
-
-use states::Arena;
-
-use crate::device::{Args, Buffer, Device, Room};
+use super::optimizer::{self, Correction, Described, Entry, Form, List, MomentDesc, Optimizer, States, finite, rate};
+use crate::abi::{AdamW8bitParams, OptimizerAdvanceParams, OptimizerProgress};
+use crate::device::{Args, Caps, Device, Launch, LaunchShape, Params};
 use crate::element::Float;
-use crate::error::{Error, Result};
+#[allow(unused_imports)] // Of the documentation.
+use crate::error::Error;
+use crate::error::Result;
 use crate::view::{TensorDesc, View, ViewMut};
 
 const OP: &str = "adamw8bit";
 
 /// Elements that share an absmax.
-pub const BLOCK: usize = crate::abi::ADAMW8BIT_BLOCK as usize;
+pub const BLOCK: usize = optimizer::BLOCK;
 
 /// What all parameters share for good.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -136,18 +133,123 @@ pub struct Tensors<'a, D: Device, T: Float> {
     pub gradient: View<'a, D, T>,
 }
 
-/// The optimizer of one list of parameters. See the [module](self) for everything else.
-pub struct AdamW8bit<D: Device> {
-    plan: Plan,
-    arena: Arena,
-    table: D::Buffer<u8>,
-    progress: D::Buffer<u8>,
-    /// `state1` of every parameter, then `state2`, each from a multiple of [`BLOCK`] on.
-    codes: D::Buffer<u8>,
-    /// `absmax1` of every parameter, then `absmax2`.
-    absmax: D::Buffer<f32>,
-    room: Room<D>,
+/// A list that has been checked, and how its kernels are launched.
+pub type Plan = optimizer::Plan<Launch<AdamW8bitParams>>;
+
+const FORM: Form = Form { op: OP, moments: 2, states: States::Codes };
+
+impl ParameterDesc {
+    fn shared(&self) -> optimizer::ParameterDesc {
+        optimizer::ParameterDesc {
+            parameter: self.parameter,
+            gradient: self.gradient,
+            master: None,
+            first: MomentDesc::Codes { codes: self.state1, absmax: self.absmax1 },
+            second: Some(MomentDesc::Codes { codes: self.state2, absmax: self.absmax2 }),
+            weight_decay: self.weight_decay,
+        }
+    }
 }
+
+fn shared(parameters: &[ParameterDesc]) -> Vec<optimizer::ParameterDesc> {
+    parameters.iter().map(ParameterDesc::shared).collect()
+}
+
+/// What the memory of `table` holds before the first launch: the tables of the code maps, everybody's addresses, and who does what.
+///
+/// # Errors
+/// Those of [`plan`] that concern the parameters.
+pub fn table(parameters: &[ParameterDesc]) -> Result<Vec<u8>> {
+    optimizer::table(&FORM, &shared(parameters))
+}
+
+/// Bytes of the progress record.
+pub const fn progress_bytes() -> usize {
+    size_of::<OptimizerProgress>()
+}
+
+/// The progress record after so many steps: what the memory of `progress` holds before the first launch.
+pub fn progress(steps: u64, options: &Options) -> Vec<u8> {
+    optimizer::progress(steps, [options.beta1, options.beta2], 0, 0).as_bytes().to_vec()
+}
+
+/// Checks a list of parameters and decides how it is launched. Every device runs the same kernels, so `_caps` decides nothing.
+///
+/// # Errors
+/// [`Error::Unsupported`] for an empty list, an element type without a kernel and options out of their range; [`Error::Entry`]
+/// names the parameter for which [`Error::Shape`], [`Error::Stride`], [`Error::DType`], [`Error::Null`], [`Error::Misaligned`],
+/// [`Error::Aliasing`] or [`Error::IndexRange`] names the tensor; [`Error::WorkspaceTooSmall`] for a table or a progress record that is.
+pub fn plan(desc: &Desc<'_>, caps: &Caps) -> Result<Plan> {
+    let Desc { parameters, table, progress, options } = *desc;
+    plan_shared(&optimizer::Desc { parameters: &shared(parameters), table, progress, options }, caps)
+}
+
+fn plan_shared(desc: &optimizer::Desc<'_, Options>, _caps: &Caps) -> Result<Plan> {
+    let Options { beta1, beta2, epsilon } = desc.options;
+    rate(OP, "beta1", beta1)?;
+    rate(OP, "beta2", beta2)?;
+    finite(OP, "epsilon", epsilon)?;
+    let list = List::new(&FORM, desc, progress_bytes() as u64)?;
+    let advance = OptimizerAdvanceParams {
+        progress: desc.progress.address,
+        beta1,
+        beta2,
+        epsilon,
+        correction: Correction::Moments.code(),
+        ..OptimizerAdvanceParams::default()
+    };
+    let update = AdamW8bitParams { list: list.for_kernels(), beta1, beta2, rest1: 1.0 - beta1, rest2: 1.0 - beta2 };
+    Ok(Plan {
+        advance: Launch { kernel: &kernels::ADVANCE, shape: LaunchShape::linear(1, 1), params: advance },
+        update: Launch { kernel: kernels::step(list.dtype)?, shape: list.shape(), params: update },
+        list,
+    })
+}
+
+/// 8-bit AdamW as a [`Rule`](optimizer::Rule).
+#[derive(Clone, Copy, Debug)]
+pub struct Rule;
+
+impl optimizer::sealed::Sealed for Rule {}
+
+impl optimizer::Rule for Rule {
+    const OP: &'static str = OP;
+    type Options = Options;
+    type Update = Launch<AdamW8bitParams>;
+
+    #[allow(private_interfaces)]
+    fn form(_: &Options) -> Form {
+        FORM
+    }
+
+    fn table(parameters: &[optimizer::ParameterDesc], _: &Options) -> Result<Vec<u8>> {
+        optimizer::table(&FORM, parameters)
+    }
+
+    fn progress(steps: u64, _: &[optimizer::ParameterDesc], options: &Options) -> Vec<u8> {
+        progress(steps, options)
+    }
+
+    fn plan(desc: &optimizer::Desc<'_, Options>, caps: &Caps) -> Result<Plan> {
+        plan_shared(desc, caps)
+    }
+}
+
+impl<D: Device, T: Float> optimizer::sealed::Sealed for Tensors<'_, D, T> {}
+
+impl<D: Device, T: Float> Entry<D> for Tensors<'_, D, T> {
+    fn elements(&self) -> usize {
+        self.parameter.shape().elements()
+    }
+
+    fn describe<'a>(&'a mut self, args: &mut Args<'a, D>) -> Result<Described> {
+        let parameter = args.write("parameter", &mut self.parameter)?;
+        Ok(Described { parameter, gradient: args.read("gradient", &self.gradient)?, master: None })
+    }
+}
+
+/// The optimizer of one list of parameters. See the [module](self) for everything else.
+pub struct AdamW8bit<D: Device>(Optimizer<D, Rule>);
 
 impl<D: Device> AdamW8bit<D> {
     /// An optimizer before its first step. `weight_decays` has one entry for each parameter, 0 for none.
@@ -160,8 +262,7 @@ impl<D: Device> AdamW8bit<D> {
         weight_decays: &[f32],
         options: Options,
     ) -> Result<Self> {
-        let states = tensors.iter().map(|tensors| State::new(tensors.parameter.shape().elements())).collect();
-        Self::restore(device, tensors, weight_decays, options, &Checkpoint { steps: 0, states })
+        Optimizer::new(device, tensors, weight_decays, options).map(Self)
     }
 
     /// An optimizer that goes on where another one stood: the next step gives the same bits.
@@ -176,85 +277,20 @@ impl<D: Device> AdamW8bit<D> {
         options: Options,
         checkpoint: &Checkpoint,
     ) -> Result<Self> {
-        let count = |argument, got| match got == tensors.len() {
-            true => Ok(()),
-            false => Err(Error::Count { op: OP, argument, expected: tensors.len(), got }),
-        };
-        count("weight_decays", weight_decays.len())?;
-        count("checkpoint.states", checkpoint.states.len())?;
-        if tensors.is_empty() {
-            return Err(plan::empty_list());
-        }
-        let arena = Arena::of(tensors.iter().map(|tensors| tensors.parameter.shape().elements()));
-        let (codes, absmax) = arena.fill(&checkpoint.states)?;
-        let (mut codes, mut absmax) = (device.upload(&codes)?, device.upload(&absmax)?);
-        let mut progress = device.upload(&progress(checkpoint.steps, &options))?;
-        let (parameters, of_progress) = {
-            let (codes_len, absmax_len) = (codes.len(), absmax.len());
-            let (mut codes, mut absmax) = (codes.view_mut([codes_len])?, absmax.view_mut([absmax_len])?);
-            let mut progress = progress.view_mut([progress_bytes()])?;
-            let mut args = Args::with_room(device, OP, Room::default())?;
-            let (codes, absmax) = (args.write("states", &mut codes)?, args.write("absmax", &mut absmax)?);
-            let mut parameters = Vec::with_capacity(tensors.len());
-            for (index, (tensors, &weight_decay)) in tensors.iter_mut().zip(weight_decays).enumerate() {
-                let [parameter, gradient] = tensors.describe(&mut args, index)?;
-                let [state1, state2, absmax1, absmax2] = arena.states(index, codes.address, absmax.address);
-                parameters.push(ParameterDesc { parameter, gradient, state1, state2, absmax1, absmax2, weight_decay });
-            }
-            (parameters, args.write("progress", &mut progress)?)
-        };
-        let table = device.upload(&table(&parameters)?)?;
-        let of_table = {
-            let table = table.view([table.len()])?;
-            Args::new(device, OP)?.read("table", &table)?
-        };
-        let desc = Desc { parameters: &parameters, table: of_table, progress: of_progress, options };
-        let plan = plan(&desc, device.caps())?;
-        Ok(Self { plan, arena, table, progress, codes, absmax, room: Room::default() })
+        Optimizer::restore(device, tensors, weight_decays, options, &checkpoint.shared()).map(Self)
     }
 
     /// Makes a step: queues two kernels. `tensors` are those of [`AdamW8bit::new`], in the same order and the same place.
     ///
     /// # Errors
-    /// [`Error::Count`] for another number of tensors; inside [`Error::Entry`], [`Error::Moved`], [`Error::Shape`], [`Error::Stride`],
-    /// [`Error::DType`] and [`Error::DeviceMismatch`] name the tensor that is not what it was; those of [`Plan::step`] for the scalars; and
-    /// those of a launch.
+    /// Those of [`Optimizer::step`].
     pub fn step<T: Float>(
         &mut self,
         device: &D,
         tensors: &mut [Tensors<'_, D, T>],
         scalars: Scalars<'_, D>,
     ) -> Result<()> {
-        let expected = self.plan.parameters();
-        if tensors.len() != expected {
-            return Err(Error::Count { op: OP, argument: "tensors", expected, got: tensors.len() });
-        }
-        let (codes, absmax, table) = (self.codes.len(), self.absmax.len(), self.table.len());
-        let table = self.table.view([table])?;
-        let mut own = (
-            self.codes.view_mut([codes])?,
-            self.absmax.view_mut([absmax])?,
-            self.progress.view_mut([progress_bytes()])?,
-        );
-        let mut args = Args::with_room(device, OP, std::mem::take(&mut self.room))?;
-        args.read("table", &table)?;
-        args.write("states", &mut own.0)?;
-        args.write("absmax", &mut own.1)?;
-        args.write("progress", &mut own.2)?;
-        for (index, tensors) in tensors.iter_mut().enumerate() {
-            let [parameter, gradient] = tensors.describe(&mut args, index)?;
-            self.plan.check_place(index, &parameter, &gradient).map_err(|error| error.of_entry(index))?;
-        }
-        let scalars = ScalarsDesc {
-            learning_rate: args.read("learning_rate", &scalars.learning_rate)?,
-            gradient_scale: args.read_optional("gradient_scale", scalars.gradient_scale.as_ref())?,
-            found_inf: args.read_optional("found_inf", scalars.found_inf.as_ref())?,
-        };
-        // SAFETY: the plan has checked the list, and every tensor is still where it was; views lie inside their buffers, which `args`
-        // keeps borrowed until the launches are queued. The table and the progress record were uploaded when this was made.
-        unsafe { self.plan.step(&scalars)?.launch(&args)? };
-        self.room = args.into_room();
-        Ok(())
+        self.0.step(device, tensors, scalars)
     }
 
     /// Loads the kernels ahead of the first step, as before the capture of a stream.
@@ -262,7 +298,7 @@ impl<D: Device> AdamW8bit<D> {
     /// # Errors
     /// Those of loading a kernel.
     pub fn preload(&self, device: &D) -> Result<()> {
-        self.plan.preload(device)
+        self.0.preload(device)
     }
 
     /// The steps made and the states, after everything that was queued before.
@@ -270,28 +306,17 @@ impl<D: Device> AdamW8bit<D> {
     /// # Errors
     /// Those of [`Device::download`].
     pub fn checkpoint(&self, device: &D) -> Result<Checkpoint> {
-        let progress = device.download(&self.progress)?;
-        let (codes, absmax) = (device.download(&self.codes)?, device.download(&self.absmax)?);
-        Ok(Checkpoint { steps: plan::steps(&progress), states: self.arena.split(&codes, &absmax) })
+        self.0.checkpoint(device).map(Checkpoint::from_shared)
     }
 
     /// Bytes of device memory that the states take.
     pub fn state_bytes(&self) -> usize {
-        self.codes.len() + self.absmax.len() * size_of::<f32>()
+        self.0.state_bytes()
     }
 }
 
 impl<D: Device> std::fmt::Debug for AdamW8bit<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "AdamW8bit({} parameters, {} bytes of states)", self.plan.parameters(), self.state_bytes())
-    }
-}
-
-impl<D: Device, T: Float> Tensors<'_, D, T> {
-    /// Both as plain data, once they are registered.
-    fn describe<'a>(&'a mut self, args: &mut Args<'a, D>, index: usize) -> Result<[TensorDesc; 2]> {
-        let parameter = args.write("parameter", &mut self.parameter).map_err(|error| error.of_entry(index))?;
-        let gradient = args.read("gradient", &self.gradient).map_err(|error| error.of_entry(index))?;
-        Ok([parameter, gradient])
+        self.0.fmt(f)
     }
 }

@@ -113,7 +113,7 @@ pub fn step<T: Float>(
 
 /// The code, or its neighbour towards the sign of the moment where the code's value has the other sign. NaN counts as positive here, as
 /// the one NaN is that a GPU makes.
-fn with_sign_of(moment: f32, code: u8, map: &Map) -> u8 {
+pub fn with_sign_of(moment: f32, code: u8, map: &Map) -> u8 {
     let negative = moment.is_sign_negative() && !moment.is_nan();
     if map[usize::from(code)].is_sign_negative() == negative {
         code

@@ -14,6 +14,7 @@ pub mod embedding;
 pub mod gelu;
 pub mod grad_clip;
 pub mod layer_norm;
+pub mod lion;
 pub mod optimizer;
 pub mod philox;
 pub mod rms_norm;

@@ -6,8 +6,9 @@ use warpsmith::emulator::DeviceModel;
 use warpsmith::ops::adamw::Rounding;
 
 use crate::common::devices::{on_every_device, on_one_model, regimes};
+use crate::common::optimizers::{Case, Every};
 use crate::common::ptx::assert_arithmetic_is_laid_down;
-use crate::problem::{Case, Every, Parameter, Problem, Real};
+use crate::problem::{Parameter, Problem, Real};
 
 const STEPS: usize = 2;
 

@@ -1,268 +1,34 @@
-//! A list of parameters with gradients for some steps, run by the kernels and by the reference.
+//! AdamW's problems: what it computes by its reference.
 
-use half::{bf16, f16};
-use warpsmith::ops::adamw::{AdamW, Checkpoint, Moment, Options, Scalars, State, States, Tensors};
-use warpsmith::ops::optimizer::BLOCK;
+use warpsmith::ops::adamw::{Options, Rule, States};
 use warpsmith::reference::adamw as reference;
-use warpsmith::{Buffer, Device, Float};
+use warpsmith::reference::optimizer::{Progress, Scalars};
 
-use crate::common::compare::assert_bits_equal;
-use crate::common::data::Rng;
-use crate::common::devices::Body;
-use crate::common::guard::{Guarded, Place, Sample};
+use crate::common::optimizers::{self, Subject, Values};
 
-/// What a problem's element types offer.
-pub trait Real: Float + Sample {}
-impl<T: Float + Sample> Real for T {}
-
-/// One parameter and its gradients, one for each step.
-#[derive(Clone, Debug)]
-pub struct Parameter<T, G> {
-    pub values: Vec<T>,
-    /// The same before they were rounded.
-    pub master: Option<Vec<f32>>,
-    pub gradients: Vec<Vec<G>>,
-    pub weight_decay: f32,
-    /// Elements after a 256-byte boundary at which parameter, gradient and master lie.
-    pub shifts: [usize; 3],
-}
-
-impl<T: Real, G: Real> Parameter<T, G> {
-    /// Normal values, and gradients that `gradient(rng, step, element)` gives.
-    pub fn new(seed: u64, count: usize, steps: usize, gradient: impl Fn(&mut Rng, usize, usize) -> f64) -> Self {
-        let mut rng = Rng::new(seed);
-        let values = rng.normals(count, 0.0, 0.5);
-        let of_step = |step| (0..count).map(|element| G::from_f64(gradient(&mut rng, step, element))).collect();
-        let gradients = (0..steps).map(of_step).collect();
-        Self { values, master: None, gradients, weight_decay: 0.1, shifts: [0; 3] }
-    }
-
-    /// With parameter, gradient and master off their boundaries.
-    pub fn shifted(self, shifts: [usize; 3]) -> Self {
-        Self { shifts, ..self }
-    }
-
-    /// Without weight decay.
-    pub fn without_decay(self) -> Self {
-        Self { weight_decay: 0.0, ..self }
-    }
-
-    /// With a master whose values round to the parameter's, where the type can have one.
-    pub fn with_master(self) -> Self {
-        let mut rng = Rng::new(self.values.len() as u64);
-        let near = |value: &T| {
-            let moved = value.to_f32() * (1.0 + rng.uniform(-1e-3, 1e-3)) as f32;
-            if T::from_f32(moved) == *value { moved } else { value.to_f32() }
-        };
-        let master = (size_of::<T>() == 2).then(|| self.values.iter().map(near).collect());
-        Self { master, ..self }
-    }
-
-    fn place(&self, which: usize) -> Place {
-        Place::vector(self.values.len()).shifted(self.shifts[which])
-    }
-}
+pub use crate::common::optimizers::{Parameter, Real, floats};
 
 /// A list of parameters, and the scalars of each step.
-#[derive(Clone, Debug)]
-pub struct Problem<T, G> {
-    pub parameters: Vec<Parameter<T, G>>,
-    pub options: Options,
-    /// Learning rate, gradient scale and whether an infinity was found.
-    pub scalars: Vec<(f32, f32, bool)>,
-}
+pub type Problem<T, G> = optimizers::Problem<Rule, T, G>;
 
-/// All values after a step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome<T> {
-    pub values: Vec<Vec<T>>,
-    pub masters: Vec<Option<Vec<f32>>>,
-    pub checkpoint: Checkpoint,
-}
-
-/// Parameters and masters between guards.
-pub struct Held<D: Device, T: Sample> {
-    values: Vec<Guarded<D, T>>,
-    masters: Vec<Option<Guarded<D, f32>>>,
-}
-
-impl<T: Real, G: Real> Problem<T, G> {
-    /// With a learning rate that changes from step to step.
-    pub fn new(parameters: Vec<Parameter<T, G>>) -> Self {
-        let steps = parameters.iter().map(|parameter| parameter.gradients.len()).min().expect("a parameter");
-        let scalars = (0..steps).map(|step| (1e-3 * (1.0 + step as f32 / 8.0), 1.0, false)).collect();
-        Self { parameters, options: Options::default(), scalars }
+impl Subject for Rule {
+    fn options() -> Options {
+        Options::default()
     }
 
-    /// Before the first step.
-    pub fn start(&self) -> Outcome<T> {
-        let state = |parameter: &Parameter<T, G>| {
-            let moment = || Moment::new(parameter.values.len(), States::Floats);
-            State { first: moment(), second: Some(moment()) }
-        };
-        Outcome {
-            values: self.parameters.iter().map(|parameter| parameter.values.clone()).collect(),
-            masters: self.parameters.iter().map(|parameter| parameter.master.clone()).collect(),
-            checkpoint: Checkpoint { steps: 0, states: self.parameters.iter().map(state).collect() },
-        }
+    fn states(_: &Options) -> (usize, States) {
+        (2, States::Floats)
     }
 
-    /// What the reference gives after each step.
-    pub fn expected(&self) -> Vec<Outcome<T>> {
-        let mut outcome = self.start();
-        let mut progress = reference::Progress::default();
-        let blocks: Vec<u64> = self.parameters.iter().map(|p| p.values.len().div_ceil(BLOCK) as u64).collect();
-        let mut outcomes = Vec::new();
-        for (step, &(learning_rate, scale, found)) in self.scalars.iter().enumerate() {
-            if !found {
-                let scalars = reference::advance(&mut progress, &self.options, learning_rate, scale);
-                let random_offset = 32 * blocks.iter().sum::<u64>() * progress.steps;
-                let Outcome { values, masters, checkpoint } = &mut outcome;
-                let held = values.iter_mut().zip(masters).zip(&mut checkpoint.states);
-                for (i, ((values, master), state)) in held.enumerate() {
-                    let [first, second] = floats(state);
-                    let parameter = &self.parameters[i];
-                    let values = reference::Values {
-                        parameter: values,
-                        master: master.as_deref_mut(),
-                        first,
-                        second,
-                        blocks_before: blocks[..i].iter().sum(),
-                        random_offset,
-                    };
-                    let gradient = &parameter.gradients[step];
-                    reference::step(values, gradient, parameter.weight_decay, &self.options, &scalars);
-                }
-            }
-            outcome.checkpoint.steps = progress.steps;
-            outcomes.push(outcome.clone());
-        }
-        outcomes
+    fn advance(progress: &mut Progress, options: &Options, learning_rate: f32, scale: f32) -> Scalars {
+        reference::advance(progress, options, learning_rate, scale)
     }
 
-    /// Parameters and masters on a device.
-    pub fn hold<D: Device>(&self, device: &D) -> Held<D, T> {
-        let master = |p: &Parameter<T, G>| Some(Guarded::input(device, p.place(2), p.master.as_deref()?));
-        Held {
-            values: self.parameters.iter().map(|p| Guarded::input(device, p.place(0), &p.values)).collect(),
-            masters: self.parameters.iter().map(master).collect(),
-        }
-    }
-
-    /// The gradients of a step.
-    pub fn gradients<D: Device>(&self, device: &D, step: usize) -> Vec<Guarded<D, G>> {
-        self.parameters.iter().map(|p| Guarded::input(device, p.place(1), &p.gradients[step])).collect()
-    }
-
-    /// Runs all steps on a device, between guards, and holds what is there after each against the reference. Each step has other
-    /// gradients, so that the optimizer is made anew for it from the last one's checkpoint.
-    pub fn check<D: Device>(&self, device: &D, name: &str) {
-        let mut held = self.hold(device);
-        let mut checkpoint: Option<Checkpoint> = None;
-        let decays: Vec<f32> = self.parameters.iter().map(|parameter| parameter.weight_decay).collect();
-        for (step, expected) in self.expected().iter().enumerate() {
-            let gradients = self.gradients(device, step);
-            let mut tensors = held.tensors(&gradients);
-            let mut optimizer = match &checkpoint {
-                None => AdamW::new(device, &mut tensors, &decays, self.options),
-                Some(checkpoint) => AdamW::restore(device, &mut tensors, &decays, self.options, checkpoint),
-            }
-            .expect("an optimizer");
-            self.make_step(device, &mut optimizer, &mut tensors, step);
-            let got = optimizer.checkpoint(device).expect("checkpoint");
-            let name = format!("{name}, {} with {} gradients, step {step}", T::DTYPE, G::DTYPE);
-            assert_same(&name, &held.outcome(device, got.clone()), expected);
-            for (gradient, parameter) in gradients.iter().zip(&self.parameters) {
-                let read = gradient.read(device);
-                assert_bits_equal(&name, read.len(), &read, &parameter.gradients[step]);
-            }
-            checkpoint = Some(got);
-        }
-    }
-
-    /// One step with its scalars.
-    pub fn make_step<D: Device>(
-        &self,
-        device: &D,
-        optimizer: &mut AdamW<D>,
-        tensors: &mut [Tensors<'_, D, T, G>],
-        step: usize,
-    ) {
-        let (learning_rate, scale, found) = self.scalars[step];
-        let [learning_rate, gradient_scale, found_inf] =
-            [learning_rate, scale, found.into()].map(|value: f32| device.upload(&[value]).expect("upload"));
-        let scalars = Scalars {
-            learning_rate: learning_rate.view([1]).expect("a view"),
-            gradient_scale: (scale != 1.0).then(|| gradient_scale.view([1]).expect("a view")),
-            found_inf: found.then(|| found_inf.view([1]).expect("a view")),
-        };
-        optimizer.step(device, tensors, scalars).expect("step");
-    }
-}
-
-impl<D: Device, T: Real> Held<D, T> {
-    /// The list as the optimizer takes it.
-    pub fn tensors<'a, G: Real>(&'a mut self, gradients: &'a [Guarded<D, G>]) -> Vec<Tensors<'a, D, T, G>> {
-        let each = self.values.iter_mut().zip(&mut self.masters).zip(gradients);
-        each.map(|((values, master), gradient)| Tensors {
-            parameter: values.view_mut(),
-            gradient: gradient.view(),
-            master: master.as_mut().map(Guarded::view_mut),
-        })
-        .collect()
-    }
-
-    /// What is on a device after a step.
-    pub fn outcome(&self, device: &D, checkpoint: Checkpoint) -> Outcome<T> {
-        Outcome {
-            values: self.values.iter().map(|values| values.read(device)).collect(),
-            masters: self.masters.iter().map(|master| Some(master.as_ref()?.read(device))).collect(),
-            checkpoint,
-        }
-    }
-}
-
-/// Both moments.
-pub fn floats(state: &mut State) -> [&mut [f32]; 2] {
-    match state {
-        State { first: Moment::Floats(first), second: Some(Moment::Floats(second)) } => [first, second],
-        other => panic!("not two moments in f32: {other:?}"),
-    }
-}
-
-/// Panics with the first element that differs in any bit. NaN is compared as NaN.
-pub fn assert_same<T: Real>(name: &str, got: &Outcome<T>, expected: &Outcome<T>) {
-    assert_eq!(got.checkpoint.steps, expected.checkpoint.steps, "{name}: steps");
-    for (i, (got, expected)) in got.values.iter().zip(&expected.values).enumerate() {
-        assert_bits_equal(&format!("{name}: parameter {i}"), got.len(), got, expected);
-    }
-    for (i, (got, expected)) in got.masters.iter().zip(&expected.masters).enumerate() {
-        let [got, expected] = [got, expected].map(|master| master.as_deref().unwrap_or_default());
-        assert_bits_equal(&format!("{name}: master {i}"), got.len().max(1), got, expected);
-    }
-    let (mut got, mut expected) = (got.checkpoint.clone(), expected.checkpoint.clone());
-    for (i, (got, expected)) in got.states.iter_mut().zip(&mut expected.states).enumerate() {
-        for (which, (got, expected)) in floats(got).into_iter().zip(floats(expected)).enumerate() {
-            assert_bits_equal(&format!("{name}: moment {which} of parameter {i}"), got.len(), got, expected);
-        }
-    }
-}
-
-/// A test that is written once for all devices and element types.
-pub trait Case {
-    /// Runs on one of each.
-    fn run<D: Device, T: Real, G: Real>(&self, device: &D, name: &str);
-}
-
-/// A case as one test body for a device.
-pub struct Every<C>(pub C);
-
-impl<C: Case> Body for Every<C> {
-    fn run<D: Device>(&self, device: &D, name: &str) {
-        self.0.run::<D, f32, f32>(device, name);
-        self.0.run::<D, f16, f16>(device, name);
-        self.0.run::<D, bf16, bf16>(device, name);
-        self.0.run::<D, f16, f32>(device, name);
-        self.0.run::<D, bf16, f32>(device, name);
+    fn step<T: Real, G: Real>(values: Values<'_, T, G>, options: &Options, scalars: &Scalars) {
+        let Values { parameter, master, gradient, state, weight_decay, blocks, steps } = values;
+        let [first, second] = floats(state);
+        let random_offset = 32 * blocks[1] * steps;
+        let values = reference::Values { parameter, master, first, second, blocks_before: blocks[0], random_offset };
+        reference::step(values, gradient, weight_decay, options, scalars);
     }
 }

@@ -6,7 +6,8 @@ use warpsmith::{Device, Element as _};
 
 use crate::common::data::Rng;
 use crate::common::devices::{on_every_device, on_one_model};
-use crate::problem::{Case, Every, Parameter, Problem, Real, assert_same};
+use crate::common::optimizers::{Case, Every, assert_same};
+use crate::problem::{Parameter, Problem, Real};
 
 const STEPS: usize = 20;
 

@@ -128,7 +128,7 @@ fn cost_of<T: Real>() {
     // warps the records of step, parameter and chunk.
     let elements = 3.0 * size_of::<T>() as f64 + 4.0;
     let absmax = 4.0 * 32.0 / BLOCK as f64;
-    let chunk = (24_848.0 + 8.0 * (64.0 + 64.0 + 32.0)) / (32 * BLOCK) as f64;
+    let chunk = (24_848.0 + 8.0 * (128.0 + 192.0 + 32.0)) / (32 * BLOCK) as f64;
     assert!((sectors - elements - absmax - chunk).abs() < 0.01 * sectors, "{sectors} B of sectors");
 }
 

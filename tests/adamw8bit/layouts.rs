@@ -5,6 +5,7 @@ use warpsmith::Device;
 use warpsmith::emulator::DeviceModel;
 
 use crate::common::devices::{on_every_device, on_one_model, regimes};
+use crate::common::ptx::assert_arithmetic_is_laid_down;
 use crate::problem::{Case, Every, Parameter, Problem, Real};
 
 const STEPS: usize = 2;
@@ -51,30 +52,9 @@ fn every_regime_gives_the_same_bits() {
     regimes(DeviceModel::Sm80).for_each(|(name, device)| problem.check(&device, &name));
 }
 
-/// Nothing approximate, nothing flushed to zero, and no addition or multiplication whose rounding, and so whose fusion, is left open.
 #[test]
 fn arithmetic_is_laid_down() {
     let device = warpsmith::EmulatedDevice::new(DeviceModel::Sm80);
-    Every(Addresses).0.run::<_, f32>(&device, "laid down");
-    let kernels = device.loaded_kernels();
-    let text = kernels.iter().find(|kernel| kernel.image == "adamw8bit_step").expect("the kernels are loaded").ptx;
-    let instructions = text.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with('.'));
-    let opcodes: Vec<&str> = instructions
-        .map(|line| line.trim_start_matches(['@', '!']).split_whitespace())
-        .filter_map(|mut words| {
-            let first = words.next()?;
-            if first.starts_with("%p") { words.next() } else { Some(first) }
-        })
-        .collect();
-    let is_open = |opcode: &&&str| {
-        let parts: Vec<&str> = opcode.split('.').collect();
-        let float = parts.iter().any(|part| ["f32", "f64"].contains(part));
-        let rounds = ["add", "sub", "mul", "fma", "mad", "div", "sqrt", "rcp"].contains(&parts[0]);
-        parts.contains(&"approx") || parts.contains(&"ftz") || (float && rounds && !parts.contains(&"rn"))
-    };
-    let open: Vec<_> = opcodes.iter().filter(is_open).collect();
-    assert!(open.is_empty(), "{open:?}");
-    for expected in ["fma.rn.f32", "mul.rn.f32", "add.rn.f32", "div.rn.f32", "sqrt.rn.f32", "mul.rn.f64"] {
-        assert!(opcodes.contains(&expected), "the search finds no {expected}");
-    }
+    Addresses.run::<_, f32>(&device, "laid down");
+    assert_arithmetic_is_laid_down(&device, "adamw8bit_step");
 }

@@ -18,6 +18,7 @@ mod embedding;
 mod gelu;
 mod grad_clip;
 mod layer_norm;
+mod lion;
 mod rms_norm;
 mod rotary;
 mod softmax;

@@ -5,4 +5,5 @@ pub mod compare;
 pub mod data;
 pub mod devices;
 pub mod guard;
+pub mod optimizers;
 pub mod ptx;

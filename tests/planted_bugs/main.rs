@@ -44,6 +44,9 @@ mod grad_clip;
 #[path = "../layer_norm/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod layer_norm;
+#[path = "../lion/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod lion;
 #[path = "../rms_norm/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod rms_norm;

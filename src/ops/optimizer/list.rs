@@ -1,11 +1,12 @@
 //! From a list of parameters to the table that kernels read: checks, and how the work is cut. Pure.
 
 use super::{BLOCK, MomentDesc, ParameterDesc, States};
-use crate::abi::{OPTIMIZER_WARPS, OptimizerChunk, OptimizerList, OptimizerTensor};
+use crate::abi::{CodeTables, OPTIMIZER_WARPS, OptimizerChunk, OptimizerList, OptimizerTensor};
 use crate::check::Arg;
 use crate::device::{LaunchShape, Params};
 use crate::element::DType;
 use crate::error::{Error, Result};
+use crate::ops::codes::tables;
 use crate::view::TensorDesc;
 
 const THREADS: u32 = 32 * OPTIMIZER_WARPS;
@@ -89,16 +90,25 @@ impl Cut {
         Ok(Self { blocks: chunk, chunks })
     }
 
-    fn table_bytes(&self, parameters: usize) -> u64 {
-        (parameters * size_of::<OptimizerTensor>()) as u64 + self.chunks * size_of::<OptimizerChunk>() as u64
+    fn table_bytes(&self, form: &Form, parameters: usize) -> u64 {
+        let records = (parameters * size_of::<OptimizerTensor>()) as u64;
+        code_tables_bytes(form) + records + self.chunks * size_of::<OptimizerChunk>() as u64
     }
 }
 
-/// What the memory of `table` holds before the first launch: everybody's addresses, and who does what.
+/// Bytes of the code tables, with which the table begins.
+fn code_tables_bytes(form: &Form) -> u64 {
+    if form.states == States::Codes { size_of::<CodeTables>() as u64 } else { 0 }
+}
+
+/// What the memory of `table` holds before the first launch: code tables where there are codes, everybody's addresses, and who does what.
 pub(in crate::ops) fn table(form: &Form, parameters: &[ParameterDesc]) -> Result<Vec<u8>> {
     check(form, parameters)?;
     let cut = Cut::of(form, parameters)?;
-    let mut table = Vec::with_capacity(cut.table_bytes(parameters.len()) as usize);
+    let mut table = Vec::with_capacity(cut.table_bytes(form, parameters.len()) as usize);
+    if form.states == States::Codes {
+        table.extend_from_slice(tables().as_bytes());
+    }
     let (mut blocks_before, mut first_chunk) = (0, 0);
     for parameter in parameters {
         let blocks = blocks(parameter.parameter.shape.elements());
@@ -122,7 +132,7 @@ impl List {
         let [dtype, gradient] = check(form, desc.parameters)?;
         let cut = Cut::of(form, desc.parameters)?;
         let record = |name, tensor, bytes| Arg::new(form.op, name, tensor).sound()?.workspace(bytes);
-        record("table", &desc.table, cut.table_bytes(desc.parameters.len()))?;
+        record("table", &desc.table, cut.table_bytes(form, desc.parameters.len()))?;
         record("progress", &desc.progress, progress_bytes)?;
         apart(form.op, desc.parameters, &desc.table, &desc.progress)?;
         let place = |desc: &ParameterDesc| Place {
@@ -131,12 +141,12 @@ impl List {
             master: desc.master.map(|master| master.address),
             elements: desc.parameter.shape.elements(),
         };
-        let tensors = desc.table.address;
+        let tensors = desc.table.address + code_tables_bytes(form);
         let kernels = OptimizerList {
             progress: desc.progress.address,
             tensors,
             chunks: tensors + (desc.parameters.len() * size_of::<OptimizerTensor>()) as u64,
-            tables: 0,
+            tables: if form.states == States::Codes { desc.table.address } else { 0 },
             blocks_per_chunk: cut.blocks as u32,
             wide_gradients: (gradient != dtype).into(),
         };

@@ -3,7 +3,8 @@
 use half::bf16;
 use warpsmith::ops::adamw8bit::{AdamW8bit, Options, Scalars, Tensors};
 use warpsmith::ops::grad_clip::{GradClip, LossScale, Norm, Rule};
-use warpsmith::ops::{adamw, optimizer};
+use warpsmith::ops::optimizer::{self, Optimizer, States};
+use warpsmith::ops::{adamw, lion};
 use warpsmith::{Buffer as _, CudaDevice, Device, Result};
 
 use super::{Launcher, ROWS, WIDTH, ones};
@@ -29,33 +30,68 @@ pub fn adamw8bit(device: &CudaDevice) -> Result<Launcher> {
     Ok(Launcher { name: "adamw8bit::step", reads: 6, writes: 5, kernels: 2, call: Box::new(call) })
 }
 
-/// Two parameters, one with a master, and all scalars.
+/// AdamW.
 pub fn adamw(device: &CudaDevice) -> Result<Launcher> {
+    // Reads the table, two gradients and the scalars; writes two parameters, a master, states and progress.
+    let options = adamw::Options::default();
+    Ok(Launcher {
+        name: "adamw::step",
+        reads: 6,
+        writes: 5,
+        kernels: 2,
+        call: step::<adamw::Rule>(device, options, true)?,
+    })
+}
+
+/// Lion with codes.
+pub fn lion(device: &CudaDevice) -> Result<Launcher> {
+    // The same without a master, and with absmax.
+    let options = lion::Options { states: States::Codes, ..lion::Options::default() };
+    Ok(Launcher {
+        name: "lion::step",
+        reads: 6,
+        writes: 5,
+        kernels: 2,
+        call: step::<lion::Rule>(device, options, false)?,
+    })
+}
+
+/// A step of two parameters, the second with a master if wanted, with all scalars.
+fn step<R: optimizer::Rule<Options: 'static> + 'static>(
+    device: &CudaDevice,
+    options: R::Options,
+    with_master: bool,
+) -> Result<Box<dyn FnMut() -> Result<()>>> {
     let (mut a, mut b) = (ones(device, ROWS * WIDTH)?, ones(device, WIDTH)?);
     let (of_a, of_b) = (ones(device, ROWS * WIDTH)?, ones(device, WIDTH)?);
     let mut master = device.upload(&[1.0_f32; WIDTH])?;
     let [learning_rate, scale, found] = [0.1_f32, 0.5, 0.0].map(|value| device.upload(&[value]));
     let (learning_rate, scale, found, device) = (learning_rate?, scale?, found?, device.clone());
-    let mut optimizer = None;
-    let call = move || {
-        let (a, b, master) = (a.view_mut([ROWS, WIDTH])?, b.view_mut([WIDTH])?, Some(master.view_mut([WIDTH])?));
-        let tensors = &mut [
-            optimizer::Tensors { parameter: a, gradient: of_a.view([ROWS, WIDTH])?, master: None },
-            optimizer::Tensors { parameter: b, gradient: of_b.view([WIDTH])?, master },
-        ];
-        let optimizer = match &mut optimizer {
-            Some(optimizer) => optimizer,
-            none => none.insert(adamw::AdamW::new(&device, tensors, &[0.1, 0.0], adamw::Options::default())?),
+    let mut tensors = move |with: &mut dyn FnMut(
+        &mut [optimizer::Tensors<'_, CudaDevice, bf16>],
+        Scalars<'_, CudaDevice>,
+    ) -> Result<()>| {
+        let master = if with_master { Some(master.view_mut([WIDTH])?) } else { None };
+        let (parameter, gradient) = (b.view_mut([WIDTH])?, of_b.view([WIDTH])?);
+        let first = optimizer::Tensors {
+            parameter: a.view_mut([ROWS, WIDTH])?,
+            gradient: of_a.view([ROWS, WIDTH])?,
+            master: None,
         };
         let scalars = Scalars {
             learning_rate: learning_rate.view([1])?,
             gradient_scale: Some(scale.view([1])?),
             found_inf: Some(found.view([1])?),
         };
-        optimizer.step(&device, tensors, scalars)
+        with(&mut [first, optimizer::Tensors { parameter, gradient, master }], scalars)
     };
-    // Reads the table, two gradients and the scalars; writes two parameters, a master, states and progress.
-    Ok(Launcher { name: "adamw::step", reads: 6, writes: 5, kernels: 2, call: Box::new(call) })
+    let mut made = None;
+    tensors(&mut |tensors, _| {
+        made = Some(Optimizer::<CudaDevice, R>::new(&device, tensors, &[0.1, 0.0], options)?);
+        Ok(())
+    })?;
+    let mut optimizer = made.expect("it was made");
+    Ok(Box::new(move || tensors(&mut |tensors, scalars| optimizer.step(&device, tensors, scalars))))
 }
 
 /// The norm of two gradients with a loss scale.

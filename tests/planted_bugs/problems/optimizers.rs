@@ -4,12 +4,14 @@ use half::{bf16, f16};
 
 use warpsmith::ops::adamw::{Decay, Rounding};
 use warpsmith::ops::grad_clip::Rule;
+use warpsmith::ops::lion::States;
 
 use super::Problem;
 use crate::adamw;
 use crate::adamw8bit::{self, Parameter};
 use crate::common::data::Rng;
 use crate::grad_clip;
+use crate::lion;
 
 /// All of them.
 pub fn add(all: &mut Vec<Problem>) {
@@ -18,6 +20,9 @@ pub fn add(all: &mut Vec<Problem>) {
     adamw::<bf16, bf16>(all);
     adamw::<f16, f32>(all);
     adamw::<bf16, f32>(all);
+    lion::<f32>(all);
+    lion::<f16>(all);
+    lion::<bf16>(all);
     adamw8bit::<f32>(all);
     adamw8bit::<f16>(all);
     adamw8bit::<bf16>(all);
@@ -48,6 +53,39 @@ fn adamw<T: adamw::Real, G: adamw::Real>(all: &mut Vec<Problem>) {
         add(vec![normal(700), normal(301).shifted([1, 1, 0])], |problem| {
             problem.options.rounding = Rounding::Stochastic { seed: 3 << 33 | 1 };
         });
+    }
+}
+
+/// Both kinds of states: whole blocks, ends of every length, either side off its boundary, masters; and with codes blocks of zeros, gradients that are
+/// not finite, moments that overflow.
+fn lion<T: lion::Real>(all: &mut Vec<Problem>) {
+    for states in [States::Floats, States::Codes] {
+        let mut add = |parameters: Vec<lion::Parameter<T, T>>, spoil: fn(&mut lion::Problem<T, T>)| {
+            let mut problem = lion::problem(states, parameters);
+            spoil(&mut problem);
+            all.push(Box::new(move |device| problem.check(device, "planted")));
+        };
+        let wide = |rng: &mut Rng, _, _| rng.normal() * 10f64.powf(rng.uniform(-5.0, 1.0));
+        let corners = |rng: &mut Rng, step: usize, element: usize| match (element / 256, element % 16) {
+            (0, _) => 0.0,
+            (1, 3) if step == 1 => f64::NAN,
+            (1, 8) => f64::INFINITY,
+            (3, _) => 1e-24 * rng.normal(),
+            (4, _) if step > 0 => -0.0,
+            _ => rng.normal(),
+        };
+        let normal = |count: usize| {
+            let parameter = lion::Parameter::new(count as u64, count, 2, wide);
+            if states == States::Floats && count % 2 == 1 { parameter.with_master() } else { parameter }
+        };
+        add(vec![normal(9000), normal(301), normal(300).without_decay()], |_| ());
+        add(vec![lion::Parameter::new(3, 5 * 256 + 9, 3, corners)], |problem| problem.scalars[2].1 = 1e30);
+        let off = |count, shifts| normal(count).shifted(shifts);
+        add(
+            vec![off(513, [1, 0, 0]), off(514, [0, 1, 0]), off(515, [0, 0, 1]), off(700, [3, 3, 3]), normal(7)],
+            |_| (),
+        );
+        add(vec![normal(300)], |problem| problem.scalars[1] = (1e-3, 0.5, true));
     }
 }
 

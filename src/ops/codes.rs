@@ -1,5 +1,9 @@
-//! The two maps from codes to values that 8-bit states are stored in (Dettmers et al., "8-bit Optimizers via Block-wise
+//! The two maps from codes of 8 bits to values, for states of optimizers and for quantised tensors (Dettmers et al., "8-bit Optimizers via Block-wise
 //! Quantization", 2021; the values are those of bitsandbytes' `create_dynamic_map`, bit for bit).
+
+mod tables;
+
+pub(super) use tables::tables;
 
 /// Codes of a map.
 pub const CODES: usize = 256;
@@ -13,13 +17,13 @@ const DECADES: u32 = 7;
 /// Each decade, in f32 as a double's power of ten rounds.
 const POWERS: [f32; DECADES as usize] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
 
-/// The map of the first moment: seven decades of both signs, 0 and 1.0.
+/// The map of numbers of both signs, such as first moments: seven decades of both signs, 0 and 1.0.
 pub fn signed_map() -> Map {
     let magnitudes = (0..DECADES).flat_map(|decade| decade_values(decade, 1 << decade));
     sorted(magnitudes.flat_map(|value| [value, -value]))
 }
 
-/// The map of the second moment: seven decades, 0 and 1.0.
+/// The map of numbers that are not negative, such as second moments: seven decades, 0 and 1.0.
 pub fn unsigned_map() -> Map {
     sorted((0..DECADES).flat_map(|decade| decade_values(decade, 2 << decade)))
 }

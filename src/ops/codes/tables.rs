@@ -1,36 +1,36 @@
-//! What the kernel looks up: the maps, and cells by which the code of a number is found (kernels/adamw8bit/codes.cuh).
+//! What the kernel looks up: the maps, and cells by which the code of a number is found (kernels/common/codes.cuh).
 
-use super::codes::{Map, signed_map, unsigned_map};
+use super::{Map, signed_map, unsigned_map};
 use crate::abi::{
-    ADAMW8BIT_SIGNED_CELLS, ADAMW8BIT_SIGNED_FIRST, ADAMW8BIT_SIGNED_SHIFT, ADAMW8BIT_UNSIGNED_CELLS,
-    ADAMW8BIT_UNSIGNED_FIRST, ADAMW8BIT_UNSIGNED_SHIFT, AdamW8bitTables,
+    CODES_SIGNED_CELLS, CODES_SIGNED_FIRST, CODES_SIGNED_SHIFT, CODES_UNSIGNED_CELLS, CODES_UNSIGNED_FIRST,
+    CODES_UNSIGNED_SHIFT, CodeTables,
 };
 
 /// The code of zero in the signed map; the code of the value `k` steps above it is `ZERO + k`.
 const SIGNED_ZERO: u32 = 127;
 
 /// All tables.
-pub(super) fn tables() -> AdamW8bitTables {
+pub(in crate::ops) fn tables() -> CodeTables {
     let (signed_values, unsigned_values) = (signed_map(), unsigned_map());
     let signed = Steps::of(&signed_values, SIGNED_ZERO);
     let unsigned = Steps::of(&unsigned_values, 0);
     let (mut negative, mut positive) = ([0; SIGNED_CELLS], [0; SIGNED_CELLS]);
-    for cell in 0..ADAMW8BIT_SIGNED_CELLS {
-        let first = (ADAMW8BIT_SIGNED_FIRST + cell) << ADAMW8BIT_SIGNED_SHIFT;
-        let (below, at) = signed.in_cell(first, ADAMW8BIT_SIGNED_SHIFT);
+    for cell in 0..CODES_SIGNED_CELLS {
+        let first = (CODES_SIGNED_FIRST + cell) << CODES_SIGNED_SHIFT;
+        let (below, at) = signed.in_cell(first, CODES_SIGNED_SHIFT);
         positive[cell as usize] = signed_entry(cell as i32, SIGNED_ZERO + below, at);
         negative[SIGNED_CELLS - 1 - cell as usize] = negative_entry(cell as i32, below, at);
     }
-    let mut unsigned_cells = [0; ADAMW8BIT_UNSIGNED_CELLS as usize];
+    let mut unsigned_cells = [0; CODES_UNSIGNED_CELLS as usize];
     for (cell, entry) in (0..).zip(&mut unsigned_cells) {
-        let first = (ADAMW8BIT_UNSIGNED_FIRST + cell) << ADAMW8BIT_UNSIGNED_SHIFT;
-        let (below, at) = unsigned.in_cell(first, ADAMW8BIT_UNSIGNED_SHIFT);
-        *entry = entry_of(first, below, at, ADAMW8BIT_UNSIGNED_SHIFT);
+        let first = (CODES_UNSIGNED_FIRST + cell) << CODES_UNSIGNED_SHIFT;
+        let (below, at) = unsigned.in_cell(first, CODES_UNSIGNED_SHIFT);
+        *entry = entry_of(first, below, at, CODES_UNSIGNED_SHIFT);
     }
-    AdamW8bitTables { signed_values, unsigned_values, negative, positive, unsigned_cells }
+    CodeTables { signed_values, unsigned_values, negative, positive, unsigned_cells }
 }
 
-const SIGNED_CELLS: usize = ADAMW8BIT_SIGNED_CELLS as usize;
+const SIGNED_CELLS: usize = CODES_SIGNED_CELLS as usize;
 
 /// `e` such that `e + bits = code << shift` for the least `bits` of a cell, and carries into the code from `first + at` on.
 fn entry_of(first: u32, code: u32, at: Option<u32>, shift: u32) -> u32 {
@@ -40,8 +40,8 @@ fn entry_of(first: u32, code: u32, at: Option<u32>, shift: u32) -> u32 {
 
 /// The same for a place `cell << shift` that counts from the first cell and may be negative, with the code in the highest byte.
 fn signed_entry(cell: i32, code: u32, at: Option<u32>) -> u32 {
-    let first = (cell << ADAMW8BIT_SIGNED_SHIFT) as u32;
-    entry_of(first, code, at, ADAMW8BIT_SIGNED_SHIFT) << (24 - ADAMW8BIT_SIGNED_SHIFT)
+    let first = (cell << CODES_SIGNED_SHIFT) as u32;
+    entry_of(first, code, at, CODES_SIGNED_SHIFT) << (24 - CODES_SIGNED_SHIFT)
 }
 
 /// The entry for the negative numbers of a cell. Their places run backwards, from the last of the cell to its first, and their codes
@@ -50,7 +50,7 @@ fn negative_entry(cell: i32, below: u32, at: Option<u32>) -> u32 {
     let code = |steps: u32| SIGNED_ZERO - steps.clamp(1, SIGNED_ZERO);
     let at = at.filter(|_| code(below) != code(below + 1));
     let lowest = code(below + u32::from(at.is_some()));
-    signed_entry(-1 - cell, lowest, at.map(|at| (1 << ADAMW8BIT_SIGNED_SHIFT) - at))
+    signed_entry(-1 - cell, lowest, at.map(|at| (1 << CODES_SIGNED_SHIFT) - at))
 }
 
 /// The bit patterns from which on |x| is nearer to the next value than to the one before, for the values from zero up.
@@ -78,26 +78,25 @@ mod tests {
     use crate::reference::adamw8bit::nearest;
 
     /// The kernel's way to a code, in the words of codes.cuh.
-    struct Lookup(Box<AdamW8bitTables>);
+    struct Lookup(Box<CodeTables>);
 
     impl Lookup {
         fn signed(&self, x: f32) -> u8 {
-            let least = ADAMW8BIT_SIGNED_FIRST << ADAMW8BIT_SIGNED_SHIFT;
+            let least = CODES_SIGNED_FIRST << CODES_SIGNED_SHIFT;
             let above = (x.to_bits() & 0x7fff_ffff).saturating_sub(least) as i32;
             let place = above ^ (x.to_bits() as i32 >> 31);
-            let cell = place >> ADAMW8BIT_SIGNED_SHIFT;
+            let cell = place >> CODES_SIGNED_SHIFT;
             let entry = match usize::try_from(cell) {
                 Ok(cell) => self.0.positive[cell],
                 Err(_) => self.0.negative[(SIGNED_CELLS as i32 + cell) as usize],
             };
-            (((place << (24 - ADAMW8BIT_SIGNED_SHIFT)) as u32).wrapping_add(entry) >> 24) as u8
+            (((place << (24 - CODES_SIGNED_SHIFT)) as u32).wrapping_add(entry) >> 24) as u8
         }
 
         fn unsigned(&self, x: f32) -> u8 {
-            let bits = x.to_bits().max(ADAMW8BIT_UNSIGNED_FIRST << ADAMW8BIT_UNSIGNED_SHIFT);
-            let entry =
-                self.0.unsigned_cells[(bits >> ADAMW8BIT_UNSIGNED_SHIFT) as usize - ADAMW8BIT_UNSIGNED_FIRST as usize];
-            (bits.wrapping_add(entry) >> ADAMW8BIT_UNSIGNED_SHIFT) as u8
+            let bits = x.to_bits().max(CODES_UNSIGNED_FIRST << CODES_UNSIGNED_SHIFT);
+            let entry = self.0.unsigned_cells[(bits >> CODES_UNSIGNED_SHIFT) as usize - CODES_UNSIGNED_FIRST as usize];
+            (bits.wrapping_add(entry) >> CODES_UNSIGNED_SHIFT) as u8
         }
     }
 
@@ -129,8 +128,8 @@ mod tests {
                 (midpoint - 2000..=(midpoint + 2000).min(MOST)).for_each(|bits| agree(&lookup, &maps, bits));
             }
         }
-        let first = ADAMW8BIT_UNSIGNED_FIRST << ADAMW8BIT_UNSIGNED_SHIFT;
-        for cell in (first..MOST).step_by(1 << ADAMW8BIT_UNSIGNED_SHIFT) {
+        let first = CODES_UNSIGNED_FIRST << CODES_UNSIGNED_SHIFT;
+        for cell in (first..MOST).step_by(1 << CODES_UNSIGNED_SHIFT) {
             (cell - 20..=(cell + 20).min(MOST)).for_each(|bits| agree(&lookup, &maps, bits));
         }
     }
