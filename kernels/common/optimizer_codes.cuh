@@ -328,11 +328,12 @@ __device__ __forceinline__ void encode_unsigned_any(const codes::Codes& codes, c
     }
 }
 
-/// The absmax of a block: read by all lanes, written by one.
+/// The absmax of a block: read by all lanes, and written by one when all have read it.
 __device__ __forceinline__ float load_absmax(uint64_t absmax, const Block& block) {
     return __uint_as_float(ptx::load_4_own(absmax + block.index * sizeof(float)));
 }
 __device__ __forceinline__ void store_absmax(uint64_t absmax, const Block& block, Largest largest) {
+    __syncwarp();
     if (block.lane == 0) {
         ptx::store_4(absmax + block.index * sizeof(float), largest.bits);
     }

@@ -190,7 +190,7 @@ pub fn plan(desc: &Desc<'_, Options>, _caps: &Caps) -> Result<Plan> {
     };
     Ok(Plan {
         advance: Launch { kernel: &kernels::ADVANCE, shape: LaunchShape::linear(1, 1), params: advance },
-        update: Launch { kernel: kernels::step(list.dtype)?, shape: list.shape(), params: update },
+        update: Launch { kernel: kernels::STEP.of(OP, list.dtype)?, shape: list.shape(), params: update },
         list,
     })
 }

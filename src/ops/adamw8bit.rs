@@ -201,7 +201,7 @@ fn plan_shared(desc: &optimizer::Desc<'_, Options>, _caps: &Caps) -> Result<Plan
     let update = AdamW8bitParams { list: list.for_kernels(), beta1, beta2, rest1: 1.0 - beta1, rest2: 1.0 - beta2 };
     Ok(Plan {
         advance: Launch { kernel: &kernels::ADVANCE, shape: LaunchShape::linear(1, 1), params: advance },
-        update: Launch { kernel: kernels::step(list.dtype)?, shape: list.shape(), params: update },
+        update: Launch { kernel: kernels::STEP.of(OP, list.dtype)?, shape: list.shape(), params: update },
         list,
     })
 }

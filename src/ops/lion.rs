@@ -128,9 +128,13 @@ pub fn plan(desc: &Desc<'_, Options>, _caps: &Caps) -> Result<Plan> {
         ..OptimizerAdvanceParams::default()
     };
     let update = LionParams { list: list.for_kernels(), beta1, beta2, rest1: 1.0 - beta1, rest2: 1.0 - beta2 };
+    let kernels = match states {
+        States::Floats => &kernels::STEP,
+        States::Codes => &kernels::STEP8,
+    };
     Ok(Plan {
-        advance: Launch { kernel: &kernels::ADVANCE, shape: LaunchShape::linear(1, 1), params: advance },
-        update: Launch { kernel: kernels::step(list.dtype, states)?, shape: list.shape(), params: update },
+        advance: Launch { kernel: &self::kernels::ADVANCE, shape: LaunchShape::linear(1, 1), params: advance },
+        update: Launch { kernel: kernels.of(OP, list.dtype)?, shape: list.shape(), params: update },
         list,
     })
 }

@@ -21,7 +21,7 @@ mod states;
 
 pub(super) use front::sealed;
 pub use front::{Described, Entry, Optimizer, Rule};
-pub use plan::{Launches, Plan, StepPlan};
+pub use plan::{Plan, StepPlan};
 pub use states::{Checkpoint, Moment, State};
 
 pub(super) use list::{Form, finite, rate};

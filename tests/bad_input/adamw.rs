@@ -193,7 +193,7 @@ fn a_bad_list_is_an_error_and_nothing_written() {
         ("epsilon below zero", "epsilon -1", |d| d.options.epsilon = -1.0),
         ("weight decay below zero", "weight decay -0.1", |d| d.parameters[0].weight_decay = -0.1),
         ("no parameters", "an empty list", |d| d.parameters.clear()),
-        ("bytes", "element type u8", |d| d.parameters[0].parameter.dtype = DType::U8),
+        ("bytes", "a tensor of u8", |d| d.parameters[0].parameter.dtype = DType::U8),
         ("masters that are rounded by chance", "stochastic rounding", |d| {
             d.options.rounding = Rounding::Stochastic { seed: 1 }
         }),

@@ -1,10 +1,8 @@
 //! The kernels, and which of them serves an element type.
 
-use super::OP;
 use crate::abi::{AdamWParams, OptimizerAdvanceParams};
 use crate::device::Kernel;
-use crate::element::DType;
-use crate::error::{Error, Result};
+use crate::ops::by_type::ByType;
 
 mod image {
     use crate::device::*;
@@ -14,16 +12,9 @@ mod image {
 /// Counts the step and derives its scalars.
 pub(super) static ADVANCE: Kernel<OptimizerAdvanceParams> = Kernel::new(&image::ADAMW_STEP, "adamw_step_advance_f64");
 
-static STEP_F32: Kernel<AdamWParams> = Kernel::new(&image::ADAMW_STEP, "adamw_step_f32");
-static STEP_F16: Kernel<AdamWParams> = Kernel::new(&image::ADAMW_STEP, "adamw_step_f16");
-static STEP_BF16: Kernel<AdamWParams> = Kernel::new(&image::ADAMW_STEP, "adamw_step_bf16");
-
-/// The kernel that updates parameters of an element type.
-pub(super) fn step(dtype: DType) -> Result<&'static Kernel<AdamWParams>> {
-    match dtype {
-        DType::F32 => Ok(&STEP_F32),
-        DType::F16 => Ok(&STEP_F16),
-        DType::Bf16 => Ok(&STEP_BF16),
-        _ => Err(Error::Unsupported { op: OP, what: format!("element type {dtype}"), supported: "f32, f16, bf16" }),
-    }
-}
+/// Updates parameters.
+pub(super) static STEP: ByType<Kernel<AdamWParams>> = ByType {
+    f32: Kernel::new(&image::ADAMW_STEP, "adamw_step_f32"),
+    f16: Kernel::new(&image::ADAMW_STEP, "adamw_step_f16"),
+    bf16: Kernel::new(&image::ADAMW_STEP, "adamw_step_bf16"),
+};

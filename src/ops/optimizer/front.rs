@@ -1,10 +1,10 @@
 //! The object over an optimizer's plan: it owns states, table and progress.
 
 use super::list::empty_list;
-use super::plan::{Launches, Plan, steps};
+use super::plan::{Plan, steps};
 use super::states::{Arena, Memory, whole};
 use super::{Checkpoint, Desc, Form, ParameterDesc, Scalars, ScalarsDesc, Tensors};
-use crate::device::{Args, Buffer, Caps, Device, Room};
+use crate::device::{Args, Buffer, Caps, Device, Launches, Room};
 use crate::element::Float;
 use crate::error::{Error, Result};
 use crate::view::TensorDesc;
@@ -16,7 +16,7 @@ pub trait Rule: sealed::Sealed {
     /// What all parameters share for good.
     type Options: Copy;
     /// The launches after the first, which counts the step.
-    type Update: Launches;
+    type Update: Launches + Copy;
 
     /// Moments, and how they are kept.
     #[doc(hidden)]

@@ -244,7 +244,7 @@ fn check(form: &Form, parameters: &[ParameterDesc]) -> Result<[DType; 2]> {
     let first = parameters.first().ok_or_else(|| empty_list(form.op))?;
     let dtype = first.parameter.dtype;
     if ![DType::F32, DType::F16, DType::Bf16].contains(&dtype) {
-        let (what, supported) = (format!("element type {dtype}"), "f32, f16, bf16");
+        let (what, supported) = (format!("a tensor of {dtype}"), "f32, f16 and bf16");
         return Err(Error::Unsupported { op: form.op, what, supported });
     }
     let wide = form.states == States::Floats && first.gradient.dtype == DType::F32;
