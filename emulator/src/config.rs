@@ -105,13 +105,17 @@ pub struct Checks {
     pub uninitialised: bool,
     /// Reads of global memory that neither the host nor a kernel has written since its allocation.
     pub uninitialised_global: bool,
+    /// Stores to shared memory of the value that is there already, by another warp or instruction than the one that put it there. They are races in
+    /// the PTX memory model and change nothing; Triton's code relies on that.
+    pub equal_stores: bool,
 }
 
 impl Checks {
     /// Every check.
-    pub const ALL: Self = Self { races: true, uninitialised: true, uninitialised_global: true };
+    pub const ALL: Self = Self { races: true, uninitialised: true, uninitialised_global: true, equal_stores: true };
     /// Bounds and alignment alone.
-    pub const NONE: Self = Self { races: false, uninitialised: false, uninitialised_global: false };
+    pub const NONE: Self =
+        Self { races: false, uninitialised: false, uninitialised_global: false, equal_stores: false };
 }
 
 impl Default for Checks {

@@ -251,3 +251,44 @@ fn rows_of_matrices_belong_to_the_lanes_that_receive_them() {
     assert_clean(32, &body("bar.warp.sync -1;"));
     assert!(run(32, &body("")).into_iter().all(|faults| faults.is_some()));
 }
+
+/// Two warps store to the words of one of them: `value` is the thread's.
+fn stores_of_two_warps(value: &str, checks: Checks) -> Option<Faults> {
+    let body = format!(
+        "{value}\nand.b32 %r6, %r1, 31;\nshl.b32 %r6, %r6, 2;\nadd.s32 %r6, %r6, %r4;\nst.shared.u32 [%r6], %r7;\n"
+    );
+    let module = Module::load(&format!("{HEAD}{body}\nret;\n}}\n")).unwrap_or_else(|error| panic!("{error}"));
+    let kernel = module.kernel("k").unwrap();
+    let emulator = Emulator::new(Config { checks, ..Config::new(DeviceModel::Sm80) });
+    let buffer = emulator.alloc(4096, "buffer").unwrap();
+    let params = buffer.to_le_bytes();
+    let launch =
+        Launch { kernel: &kernel, grid: [1; 3], block: [64, 1, 1], dynamic_shared: 0, params: &params, config: None };
+    match emulator.launch(&launch) {
+        Ok(_) => None,
+        Err(LaunchError::Faults(faults)) => Some(faults),
+        Err(refused) => panic!("{refused}"),
+    }
+}
+
+#[test]
+fn equal_stores_of_two_warps_are_a_race_where_they_are_wanted() {
+    let lenient = Checks { equal_stores: false, ..Checks::ALL };
+    let same = "and.b32 %r7, %r1, 31;";
+    let faults = stores_of_two_warps(same, Checks::ALL).expect("a race");
+    assert!(matches!(&faults.faults[0].kind, FaultKind::Race { hazard: "write after write", .. }), "{faults}");
+    assert_eq!(stores_of_two_warps(same, lenient), None);
+    // Values of which one word differs are a race all the same, there and nowhere else.
+    let one_differs = "and.b32 %r7, %r1, 31;\nsetp.eq.u32 %p1, %r1, 40;\n@%p1 add.u32 %r7, %r7, 1;";
+    let faults = stores_of_two_warps(one_differs, lenient).expect("a race");
+    assert_eq!((faults.total, faults.faults[0].thread), (1, [40, 0, 0]));
+}
+
+#[test]
+fn lanes_of_one_store_race_with_different_values_even_if_one_is_there_already() {
+    let lenient = Checks { equal_stores: false, ..Checks::ALL };
+    // Both lanes of a pair store to one word, which holds the value of one of them.
+    let body = "mov.u32 %r7, 5;\nst.shared.u32 [%r4], %r7;\nbar.sync 0;\nand.b32 %r7, %r1, 1;\nadd.u32 %r7, %r7, 5;\n\
+                setp.lt.u32 %p1, %r1, 2;\n@%p1 st.shared.u32 [%r4], %r7;\nmov.u32 %r7, 0;\nadd.s32 %r4, %r4, 256;";
+    assert!(stores_of_two_warps(body, lenient).is_some());
+}

@@ -198,7 +198,14 @@ fn store_to_block(
     let lanes = shared_lanes(warp, env, lanes, offsets, shape.size());
     let equal = |one: usize, two: usize| elements[..shape.count].iter().all(|e| e[one] == e[two]);
     match shape.strong {
-        None => observe::shared_store(warp, env, lanes, offsets, shape.size() as u32, equal),
+        None => {
+            let held = |lane: usize, bytes: &[u8]| {
+                let mut stored = bytes.to_vec();
+                shape.pack(elements, lane, &mut stored);
+                stored == bytes
+            };
+            observe::shared_store(warp, env, lanes, offsets, shape.size() as u32, equal, held);
+        }
         Some(ordering) => {
             let kind = (Strong::Store, ordering);
             observe::shared_strong(warp, env, lanes, offsets, shape.size() as u32, kind);
@@ -389,7 +396,11 @@ pub(crate) fn store_shared<S: Element, const W: usize, const N: usize>(
 ) {
     let lanes = shared_lanes(warp, env, mask, addresses, W * N);
     let equal = |one: usize, two: usize| values.iter().all(|value| S::to_bits(value[one]) == S::to_bits(value[two]));
-    observe::shared_store(warp, env, lanes, addresses, (W * N) as u32, equal);
+    let held = |lane: usize, bytes: &[u8]| {
+        let word = |value: &[S::Value; LANES]| S::to_bits(value[lane]).to_le_bytes();
+        bytes.chunks_exact(W).zip(values).all(|(bytes, value)| bytes == &word(value)[..W])
+    };
+    observe::shared_store(warp, env, lanes, addresses, (W * N) as u32, equal, held);
     let shared = &mut env.shared;
     for lane in lanes_of(lanes) {
         let bytes = &mut shared[addresses[lane] as usize..][..W * N];

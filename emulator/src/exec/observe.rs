@@ -64,7 +64,7 @@ pub(crate) fn shared_rows_store(warp: &Warp, env: &mut Env<'_>, mask: u32, addre
     }
 }
 
-/// `equal` says whether two lanes store the same value.
+/// `equal` says whether two lanes store the same value, `held` whether these bytes are what a lane stores. Memory is still as it was before.
 #[inline(always)]
 pub(crate) fn shared_store(
     warp: &Warp,
@@ -73,12 +73,23 @@ pub(crate) fn shared_store(
     addresses: &[u64; LANES],
     bytes: u32,
     equal: impl Fn(usize, usize) -> bool,
+    held: impl Fn(usize, &[u8]) -> bool,
 ) {
     shared(env, mask, addresses, bytes);
     if let Some(shadow) = &mut env.shadow {
         let access = WarpAccess { warp: warp.party, pc: env.pc, mask, addresses, bytes, authors: Authors::Lanes };
         shadow.store(access, equal, &mut env.conflicts);
         if !env.conflicts.is_empty() {
+            if !env.context.config.checks.equal_stores {
+                let (party, pc, memory) = (warp.party, env.pc, &env.shared);
+                env.conflicts.retain(|conflict| {
+                    let lane = conflict.lane as usize;
+                    // Of another lane of this instruction, memory does not hold the value yet.
+                    let is_earlier = conflict.earlier.is_some_and(|earlier| (earlier.warp, earlier.pc) != (party, pc));
+                    let is_write = conflict.hazard == Hazard::WriteAfterWrite;
+                    !(is_write && is_earlier && held(lane, &memory[addresses[lane] as usize..][..bytes as usize]))
+                });
+            }
             report(warp, env, Space::Shared);
         }
     }

@@ -12,7 +12,7 @@
 //!   A fence before a strong write and one after a strong read of the same address order what lies around them. Each thread
 //!   releases and acquires for itself: of its sister lanes it tells up to where they last met.
 //! * Two lanes of one store instruction may write the same value to one address, not different ones. Equal values stored by
-//!   different instructions or warps are a race like any other.
+//!   different instructions or warps are a race like any other, which is not reported without `Checks::equal_stores`.
 //! * `ldmatrix` and `stmatrix` count as accesses by the four lanes whose registers a row goes to or comes from, a word each,
 //!   with `.trans` too; not by the lane that gives the row's address.
 //! * Bulk copies, `mbarrier` objects and the asynchronous proxy: see [`bulk`].
