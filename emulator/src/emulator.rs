@@ -114,8 +114,7 @@ impl Emulator {
         }
         let mut addresses = Vec::new();
         for variable in &module.variables {
-            let address = self.global.alloc(variable.size, &variable.name, variable.read_only)?;
-            self.global.fill(address, variable.size, 0, 1)?;
+            let address = self.global.alloc_zeroed(variable.size, &variable.name, variable.read_only)?;
             self.global.write(address, &variable.initial)?;
             addresses.push(address);
         }

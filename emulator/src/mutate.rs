@@ -255,7 +255,8 @@ impl<'a> Words<'a> {
         if let ("shfl", Some(lane)) = (self.opcode, self.operands.get(2)) {
             // A register holds the distance of a step, which may be 1, so there it is the lane itself.
             let itself = if self.has("idx") { "1" } else { "0" };
-            let other = lane.parse::<u32>().map_or(itself.to_owned(), |lane| ((lane * 2) % 32).max(1).to_string());
+            let other =
+                lane.parse::<u32>().map_or(itself.to_owned(), |lane| (lane.wrapping_mul(2) % 32).max(1).to_string());
             if other != *lane {
                 changes.push(self.with_operand(2, other));
             }

@@ -22,7 +22,7 @@ pub(crate) fn sectors(mask: u32, addresses: &[u64; 32], bytes: u64) -> u32 {
         return 0;
     }
     if is_row(mask, addresses, bytes) {
-        let (first, last) = (addresses[0], addresses[0] + (32 * bytes - 1));
+        let (first, last) = (addresses[0], addresses[0].saturating_add(32 * bytes - 1));
         return (last / SECTOR - first / SECTOR + 1) as u32;
     }
     let mut seen = [0; 32];

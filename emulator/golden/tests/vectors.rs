@@ -24,15 +24,8 @@ fn the_emulator_does_what_gpus_did() {
     }
     // What the documents say about it changes with the first file.
     let readme = std::fs::read_to_string(here("README.md")).expect("README.md");
-    assert!(
-        readme.contains(&format!(
-            "
-{} forms:",
-            all().len()
-        )),
-        "README.md counts other forms than {}",
-        all().len()
-    );
+    let counts = format!("\n{} forms:", all().len());
+    assert!(readme.contains(&counts), "README.md has another number of {}", counts.trim());
     let says_none = readme.contains("**No GPU has been recorded yet.**");
     assert_eq!(says_none, files.is_empty(), "README.md says whether there are vectors, and there are {}", files.len());
 }

@@ -17,6 +17,15 @@ use crate::program::{Inst, Op, Param, Program, Register, Site, Tracked, Warpgrou
 /// The most static shared memory of a kernel, whatever the device; what is beyond has to be dynamic.
 const STATIC_SHARED_LIMIT: u64 = 48 << 10;
 
+/// The most bytes of a kernel's parameters (PTX ISA, "Kernel Function Parameters").
+const PARAMETER_LIMIT: u64 = 32_764;
+
+/// The most local memory of a thread (CUDA C++ Programming Guide, "Technical Specifications per Compute Capability").
+const LOCAL_LIMIT: u64 = 512 << 10;
+
+/// Calls inside one another, which no stack of a device holds and which would exhaust this program's.
+const CALL_LIMIT: usize = 256;
+
 /// What a failed `assert` calls.
 const ASSERT: &str = "__assertfail";
 /// What `printf` calls.
@@ -34,6 +43,13 @@ pub(crate) struct Linker<'a> {
 pub(crate) fn variables(module: &Module) -> impl Iterator<Item = &Variable> {
     let inner = module.functions.iter().flat_map(|function| &function.variables);
     module.variables.iter().chain(inner).filter(|variable| matches!(variable.space.as_str(), "global" | "const"))
+}
+
+/// Gives a variable its place behind others, whose end moves. What does not fit in 64 bits ends at their end, beyond every limit.
+fn place(end: &mut u64, variable: &Variable) -> u64 {
+    let at = end.checked_next_multiple_of(variable.align.max(1)).unwrap_or(u64::MAX);
+    *end = at.saturating_add(variable.size);
+    at
 }
 
 /// One program while it is put together.
@@ -59,11 +75,16 @@ impl<'a> Linker<'a> {
     pub fn program(&self, entry: &'a Function) -> Result<Program, LoadError> {
         let functions = self.order(entry)?;
         let (shared, static_shared) = self.shared(&functions);
-        if static_shared > STATIC_SHARED_LIMIT {
-            let what = "bytes of static shared memory, more than the";
-            let what = format!("`{}` has {static_shared} {what} {STATIC_SHARED_LIMIT} that are allowed", entry.name);
-            return Err(LoadError::new(entry.line, what));
-        }
+        let within = |bytes: u64, limit: u64, what: &str| {
+            let much =
+                || format!("`{}` has {bytes} bytes of {what}, more than the {limit} that are allowed", entry.name);
+            if bytes > limit { Err(LoadError::new(entry.line, much())) } else { Ok(()) }
+        };
+        within(static_shared, STATIC_SHARED_LIMIT, "static shared memory")?;
+        let mut param_bytes = 0;
+        let param = |param| (place(&mut param_bytes, param), param);
+        let params: Vec<(u64, &Variable)> = entry.params.iter().map(param).collect();
+        within(param_bytes, PARAMETER_LIMIT, "parameters")?;
         let mut build = Build {
             pool: Pool::default(),
             insts: Vec::new(),
@@ -80,16 +101,12 @@ impl<'a> Linker<'a> {
             start = build.insts.len() as u32;
             self.function(&mut build, function, start)?;
         }
-        let mut param_bytes = 0u64;
-        let mut params = Vec::new();
-        for param in &entry.params {
-            let offset = param_bytes.next_multiple_of(param.align.max(1));
-            param_bytes = offset + param.size;
-            params.push(Param { offset: offset as u32, size: param.size as u32, align: param.align as u32 });
-        }
+        within(build.frame, LOCAL_LIMIT, "local memory")?;
+        let param =
+            |(at, of): (u64, &Variable)| Param { offset: at as u32, size: of.size as u32, align: of.align as u32 };
         Ok(Program {
             name: entry.name.clone(),
-            params,
+            params: params.into_iter().map(param).collect(),
             param_bytes: param_bytes as u32,
             max_threads: entry.max_threads,
             required_threads: entry.required_threads,
@@ -135,6 +152,9 @@ impl<'a> Linker<'a> {
         }
         if order.iter().any(|done| done.name == function.name) {
             return Ok(());
+        }
+        if open.len() == CALL_LIMIT {
+            return Err(LoadError::new(function.line, format!("more than {CALL_LIMIT} calls inside one another")));
         }
         open.push(&function.name);
         for instruction in function.body.iter().filter(|instruction| instruction.opcode == "call") {
@@ -188,13 +208,15 @@ impl<'a> Linker<'a> {
         let mut offsets = HashMap::new();
         let mut end = 0u64;
         for variable in used.iter().filter(|variable| variable.size != 0) {
-            end = end.next_multiple_of(variable.align.max(1));
-            offsets.insert(variable.name.as_str(), end);
-            end += variable.size;
+            offsets.insert(variable.name.as_str(), place(&mut end, variable));
         }
         let dynamic = used.iter().filter(|variable| variable.size == 0);
         let align = dynamic.clone().map(|variable| variable.align).max().unwrap_or(1).max(1);
-        let size = if dynamic.clone().next().is_some() { end.next_multiple_of(align) } else { end };
+        let size = if dynamic.clone().next().is_some() {
+            end.checked_next_multiple_of(align).unwrap_or(u64::MAX)
+        } else {
+            end
+        };
         offsets.extend(dynamic.map(|variable| (variable.name.as_str(), size)));
         (offsets, size)
     }
@@ -286,21 +308,15 @@ impl<'a> Linker<'a> {
         symbols.extend(functions.map(|(number, function)| (function.name.as_str(), Symbol::Function(number))));
         symbols.extend(build.shared.iter().map(|(name, offset)| (*name, Symbol::Shared(*offset))));
         let mut offset = 0;
-        let mut local = |variable: &'a Variable| {
-            build.frame = build.frame.next_multiple_of(variable.align.max(1));
-            let at = build.frame;
-            build.frame += variable.size;
-            (variable.name.as_str(), Symbol::Local(at))
-        };
+        let mut local =
+            |variable: &'a Variable| (variable.name.as_str(), Symbol::Local(place(&mut build.frame, variable)));
         symbols.extend(function.returns.iter().map(&mut local));
         let inner = function.variables.iter().filter(|variable| matches!(variable.space.as_str(), "local" | "param"));
         symbols.extend(inner.map(&mut local));
         if function.is_entry {
-            symbols.extend(function.params.iter().map(|param| {
-                let at = u64::next_multiple_of(offset, param.align.max(1));
-                offset = at + param.size;
-                (param.name.as_str(), Symbol::Param(at))
-            }));
+            symbols.extend(
+                function.params.iter().map(|param| (param.name.as_str(), Symbol::Param(place(&mut offset, param)))),
+            );
         } else {
             symbols.extend(function.params.iter().map(&mut local));
         }

@@ -214,6 +214,17 @@ impl Global {
         Ok(base)
     }
 
+    /// Makes an allocation that holds zeros, and touches only those that are not zero already.
+    pub fn alloc_zeroed(&self, bytes: u64, name: &str, read_only: bool) -> Result<u64, MemoryError> {
+        let address = self.alloc(bytes, name, read_only)?;
+        if bytes <= POISONED_BELOW {
+            self.fill(address, bytes, 0, 1)?;
+        } else {
+            self.range(address, bytes)?.written.set(0, bytes);
+        }
+        Ok(address)
+    }
+
     pub fn free(&self, address: u64) -> Result<(), MemoryError> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         table.allocations.remove(&address).map(drop).ok_or(MemoryError::NotAllocated { address })
@@ -306,17 +317,17 @@ impl Global {
         let (source, target) = (self.range(from, bytes)?, self.range(to, bytes)?);
         // Overlapping ranges: the end that would be overwritten first is copied first.
         let backwards = Arc::ptr_eq(&source, &target) && to > from;
-        // What nothing has written is no better as a copy.
-        let is_written = |at: u64| source.written.is(from - source.base + at);
-        let unwritten: Vec<u64> = (0..bytes).filter(|at| !is_written(*at)).collect();
+        let is_written = |at: &u64| source.written.is(from - source.base + at);
         let chunks = bytes.div_ceil(1 << 20);
         for chunk in 0..chunks {
             let at = (if backwards { chunks - 1 - chunk } else { chunk }) << 20;
             let part = &mut buffer[..(bytes - at).min(1 << 20) as usize];
+            // What nothing has written is no better as a copy.
+            let unwritten: Vec<u64> = (at..at + part.len() as u64).filter(|at| !is_written(at)).collect();
             self.read(from + at, part)?;
             self.write(to + at, part)?;
+            unwritten.iter().for_each(|at| target.written.clear(to - target.base + at));
         }
-        unwritten.iter().for_each(|at| target.written.clear(to - target.base + at));
         Ok(())
     }
 
