@@ -732,10 +732,10 @@ pub struct CrossEntropyFwdParams {
     pub z_loss: f32,
     /// c of c * tanh(x / c), 0 without it.
     pub softcap: f32,
-    /// 1 / softcap, 0 without it.
-    pub inverse_softcap: f32,
-    /// Zero.
-    pub reserved: u32,
+    /// 2 log2(e) / softcap, 0 without it.
+    pub softcap_rate: f32,
+    /// What that was rounded by.
+    pub softcap_rate_rest: f32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -782,10 +782,10 @@ const _: () = {
         [::core::mem::offset_of!(CrossEntropyFwdParams, z_loss) - 136usize];
     ["Offset of field: CrossEntropyFwdParams::softcap"]
         [::core::mem::offset_of!(CrossEntropyFwdParams, softcap) - 140usize];
-    ["Offset of field: CrossEntropyFwdParams::inverse_softcap"]
-        [::core::mem::offset_of!(CrossEntropyFwdParams, inverse_softcap) - 144usize];
-    ["Offset of field: CrossEntropyFwdParams::reserved"]
-        [::core::mem::offset_of!(CrossEntropyFwdParams, reserved) - 148usize];
+    ["Offset of field: CrossEntropyFwdParams::softcap_rate"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, softcap_rate) - 144usize];
+    ["Offset of field: CrossEntropyFwdParams::softcap_rate_rest"]
+        [::core::mem::offset_of!(CrossEntropyFwdParams, softcap_rate_rest) - 148usize];
 };
 /// Arguments of `cross_entropy_reduce`.
 #[repr(C)]
@@ -2335,7 +2335,7 @@ const _: () = assert!(
             + size_of::<f32>()
             + size_of::<f32>()
             + size_of::<f32>()
-            + size_of::<u32>(),
+            + size_of::<f32>(),
     "CrossEntropyFwdParams has padding"
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.

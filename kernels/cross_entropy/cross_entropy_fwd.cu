@@ -46,20 +46,14 @@ struct RowSums {
     WarpSums<1> smoothed;
 };
 
-/// A logit after the softcap, if there is one, and its slope before.
-struct Capped {
-    float l;
-    float slope;
-
-    template <bool EXTRAS>
-    __device__ __forceinline__ static Capped of(const CrossEntropyFwdParams& p, float x) {
-        if (!EXTRAS || p.softcap == 0.0f) {
-            return {x, 1.0f};
-        }
-        const Tanh share = tanh_precise(x * p.inverse_softcap);
-        return {p.softcap * share.value, share.slope};
+/// A logit after the softcap, if there is one, and its slope before. EXTRAS: there may be one.
+template <typename T, bool EXTRAS>
+__device__ __forceinline__ Capped capped(const CrossEntropyFwdParams& p, float x) {
+    if (!EXTRAS || p.softcap == 0.0f) {
+        return {x, 1.0f};
     }
-};
+    return softcap<sizeof(T) == sizeof(float)>(x, p.softcap, p.softcap_rate, p.softcap_rate_rest);
+}
 
 /// A running maximum, and the sum of exp(l - max) over everything but the target.
 struct Online {
@@ -105,14 +99,14 @@ struct Gradient {
     float below = 0.0f;  // the sum of w_j (l_j - max), for the smoothed loss
 
     /// The gradient of N logits from column `column` on, of which `hot` may be the target.
-    template <bool EXTRAS, int N>
-    __device__ __forceinline__ void of(const CrossEntropyFwdParams& p, float (&x)[N], uint32_t column, uint32_t hot) {
+    template <typename T, bool EXTRAS, int N>
+    __device__ __forceinline__ void of_elements(const CrossEntropyFwdParams& p, float (&x)[N], uint32_t column, uint32_t hot) {
         float slopes[N];
 #pragma unroll
         for (int e = 0; e < N; ++e) {
-            const Capped capped = Capped::of<EXTRAS>(p, x[e]);
-            x[e] = capped.l - max;
-            slopes[e] = capped.slope;
+            const Capped logit = capped<T, EXTRAS>(p, x[e]);
+            x[e] = logit.l - max;
+            slopes[e] = logit.slope;
         }
         float g[N];
 #pragma unroll
@@ -148,7 +142,7 @@ struct Gradient {
         for (int q = 0; q < QUADS<T>; ++q) {
             float values[QUAD];
             unpack_quad<T>(raw, q, values);
-            of<EXTRAS>(p, values, column + q * QUAD, hot);
+            of_elements<T, EXTRAS>(p, values, column + q * QUAD, hot);
             pack_quad<T>(packed, q, values);
         }
         return packed;
@@ -215,12 +209,12 @@ __device__ __forceinline__ void take_row(const CrossEntropyFwdParams& p, const P
         unpack<T>(raw[0], l);
 #pragma unroll
         for (int e = 0; e < LANES<T>; ++e) {
-            l[e] = Capped::of<EXTRAS>(p, l[e]).l;
+            l[e] = capped<T, EXTRAS>(p, l[e]).l;
         }
         online.take(l, pieces.column(vector), hot);
     });
     if (row.has_edge) {
-        float l[1] = {Capped::of<EXTRAS>(p, row.edge[0]).l};
+        float l[1] = {capped<T, EXTRAS>(p, row.edge[0]).l};
         online.take(l, edge, hot);
     }
     const float max = team_max(team, online.max, sums.max);
@@ -277,7 +271,7 @@ __device__ __forceinline__ void take_row(const CrossEntropyFwdParams& p, const P
         });
         if (row.has_edge) {
             float g[1] = {row.edge[0]};
-            gradient.of<EXTRAS>(p, g, edge, hot);
+            gradient.of_elements<T, EXTRAS>(p, g, edge, hot);
             if (p.grad_logits != 0) {
                 store_element<T>(grad_logits + edge * uint64_t{sizeof(T)}, g[0]);
             }

@@ -82,10 +82,10 @@ typedef struct {
     float z_loss;
     /// c of c * tanh(x / c), 0 without it.
     float softcap;
-    /// 1 / softcap, 0 without it.
-    float inverse_softcap;
-    /// Zero.
-    uint32_t reserved;
+    /// 2 log2(e) / softcap, 0 without it.
+    float softcap_rate;
+    /// What that was rounded by.
+    float softcap_rate_rest;
 } CrossEntropyFwdParams;
 
 /// Arguments of `cross_entropy_reduce`.

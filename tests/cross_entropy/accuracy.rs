@@ -5,6 +5,7 @@ use warpsmith::Device;
 use warpsmith::emulator::DeviceModel;
 use warpsmith::ops::cross_entropy::{Options, Reduction};
 
+use crate::common::data::Rng;
 use crate::common::devices::{on_every_device, on_one_model, perturbed};
 use crate::common::guard::Place;
 use crate::problem::{Case, Every, Problem, Real};
@@ -94,6 +95,30 @@ impl Case for EachOption {
 #[test]
 fn every_option() {
     on_one_model(&Every(EachOption));
+}
+
+/// Softcaps that do almost nothing, that bend, and that leave little of a logit, from tiny to huge.
+struct Softcaps;
+
+impl Case for Softcaps {
+    fn run<D: Device, T: Real>(&self, device: &D, name: &str) {
+        for (softcap, deviation) in [(30.0, 2.0), (30.0, 20.0), (30.0, 300.0), (50.0, 30.0), (4096.0, 3.0), (0.25, 2.0)]
+        {
+            let options = Options { softcap: Some(softcap), ..Options::default() };
+            for (rows, width) in [(24, 40), (5, 1200)] {
+                let logits = Rng::new(width as u64).normals(rows * width, 0.0, deviation);
+                Problem::<T> { logits, options, ..Problem::new(rows, width, 9) }.check(device, name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_softcap() {
+    on_one_model(&Every(Softcaps));
+    for (name, device) in perturbed(DeviceModel::Sm80) {
+        Softcaps.run::<_, f16>(&device, &name);
+    }
 }
 
 /// Logits and gradient at distances and off boundaries, alike and not; class weights on a boundary.

@@ -46,7 +46,7 @@ fn backward_reads_each_row_once() {
     let sectors = 32 * (counters.global_load_sectors + counters.global_store_sectors);
     let share = sectors as f64 / (read + written) as f64;
     println!("{ROWS} rows into 2,000 of {WIDTH}: {share:.4} of the floor by sectors");
-    assert!(share < 1.06, "{share}");
+    assert!(share < 1.03, "{share}");
 
     // On top of what is there: only the rows that are named.
     let named = (ROWS as u64 * 3 / 4 + 1) * ROW;
@@ -55,6 +55,20 @@ fn backward_reads_each_row_once() {
     let counters = device.take_counters();
     let (loads, stores) = (counters.global_load_bytes - read - named, counters.global_store_bytes - named);
     assert!(loads + stores < 6 * sorting, "{loads} and {stores} for {sorting}");
+}
+
+/// In models' widths what sorting costs is within 3 % of the rows.
+#[test]
+fn sorting_costs_little_beside_wide_rows() {
+    let device = EmulatedDevice::new(DeviceModel::Sm90);
+    let (rows, table, width) = (256, 1000, 4096);
+    let problem = Problem::<bf16>::new(1, rows, table, width, 1);
+    problem.backward(&device, &problem.token);
+    let counters = device.take_counters();
+    let sectors = 32 * (counters.global_load_sectors + counters.global_store_sectors);
+    let share = sectors as f64 / ((rows + table) * width * 2) as f64;
+    println!("{rows} rows into {table} of {width}: {share:.4} of the floor by sectors");
+    assert!(share < 1.011, "{share}");
 }
 
 /// Counted positions: one launch that reads the gradient once.

@@ -1,5 +1,7 @@
 //! From a description of the tensors to launches: checks, the choice of the kernel, the way that work is shared. Pure.
 
+use std::f64::consts::LOG2_E;
+
 use super::kernels::{REDUCE, ROWS, TOTALS};
 use super::{ForwardDesc, MAX_WIDTH, OP, Options, Reduction};
 use crate::abi::{
@@ -88,6 +90,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let teams = Resident::of(width, dtype, &BOUNDS, caps);
     let rows = logits_rows.rows;
     let target_bytes = target_type.size() as u32;
+    let rate = desc.options.softcap.map_or(0.0, |softcap| 2.0 * LOG2_E / f64::from(softcap));
     let params = CrossEntropyFwdParams {
         logits: desc.logits.address,
         targets: desc.targets.address,
@@ -112,8 +115,8 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         smoothing_each: (f64::from(desc.options.label_smoothing) / f64::from(width)) as f32,
         z_loss: desc.options.z_loss,
         softcap: desc.options.softcap.unwrap_or(0.0),
-        inverse_softcap: desc.options.softcap.map_or(0.0, f32::recip),
-        reserved: 0,
+        softcap_rate: rate as f32,
+        softcap_rate_rest: (rate - f64::from(rate as f32)) as f32,
     };
     Ok(Plan::new((
         needs_totals.then(|| Launch {
