@@ -4,22 +4,67 @@
 //! recorded, and the same calls are made bare as the baseline, in turn with the launches. The benchmark fails when our own share reaches 2 microseconds, or when a launch
 //! allocates. The times are this computer's, and say nothing about a GPU.
 
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "common/workload.rs"]
+mod common;
+#[path = "../tests/common/data.rs"]
+#[allow(dead_code)] // Shared with the tests, which use all of it.
+mod data;
+
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/activation.rs"]
+mod activation;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/adamw8bit.rs"]
+mod adamw8bit;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/attention.rs"]
+mod attention;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/cross_entropy.rs"]
+mod cross_entropy;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/dropout.rs"]
+mod dropout;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/embedding.rs"]
+mod embedding;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/gelu.rs"]
+mod gelu;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/grad_clip.rs"]
+mod grad_clip;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/layer_norm.rs"]
+mod layer_norm;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/rms_norm.rs"]
+mod rms_norm;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/rotary.rs"]
+mod rotary;
+#[allow(dead_code)] // Bytes and operations are for the other benches.
+#[path = "workloads/softmax.rs"]
+mod softmax;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
-use std::hint::black_box;
+use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use common::Workload;
 use criterion::Criterion;
 use half::bf16;
 use ptx_emulator_driver_harness::{Call, execute_launches, record, require};
+use warpsmith::CudaDevice;
 use warpsmith::cudarc::driver::sys;
-use warpsmith::ops::gelu::{self, Form};
-use warpsmith::ops::layer_norm;
-use warpsmith::ops::rms_norm::{self, Casting};
-use warpsmith::ops::rotary::{self, Frequencies, Operand, Pairing, Positions, Scaling};
-use warpsmith::{Buffer, CudaDevice, Device, Result};
+use warpsmith::ops::activation::Function;
+use warpsmith::ops::cross_entropy::Options;
+use warpsmith::ops::gelu::Form;
+use warpsmith::ops::rotary::Pairing;
 
 /// The bound on our own share of a launch.
 const BOUND: Duration = Duration::from_micros(2);
@@ -120,149 +165,80 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Measures a launcher against its own driver calls.
-fn measure(criterion: &mut Criterion, id: &str, mut launch: impl FnMut() -> Result<()>) {
-    // The first launch loads the kernel.
-    launch().expect("the launch works");
-    let (result, calls) = record(&mut launch);
-    result.expect("the launch works");
-    let bare: Vec<_> = calls.iter().map(Bare::of).collect();
-    let mut params = [0; 64];
+struct Bench<'a> {
+    criterion: &'a mut Criterion,
+    device: &'a CudaDevice,
+    /// The length of lists, for operations over them; each launch makes one.
+    list: Option<usize>,
+}
 
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    let (mut whole, mut baseline) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
-    let reserved = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..ROUNDS {
-        whole.push(time(|| black_box(launch()).expect("the launch works")));
-        baseline.push(time(|| bare.iter().for_each(|call| call.make(&mut params))));
+impl Bench<'_> {
+    /// Measures a launcher against its own driver calls.
+    fn measure<W: Workload>(&mut self, workload: &W) {
+        let shape = self.list.map_or(W::EMULATED_SHAPE, |len| [len, 256]);
+        let (id, mut launch) = (workload.name(), workload.prepare(self.device, shape));
+        // The first launch loads the kernel.
+        launch();
+        let ((), calls) = record(&mut launch);
+        let bare: Vec<_> = calls.iter().map(Bare::of).collect();
+        let mut params = [0; 64];
+
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let (mut whole, mut baseline) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
+        let reserved = ALLOCATIONS.load(Ordering::Relaxed);
+        for _ in 0..ROUNDS {
+            whole.push(time(&mut launch));
+            baseline.push(time(|| bare.iter().for_each(|call| call.make(&mut params))));
+        }
+        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - reserved;
+        let launches = u64::from(BATCH) * ROUNDS as u64;
+        assert!(reserved > before, "allocations are counted");
+        assert_eq!(allocations, if self.list.is_some() { launches } else { 0 }, "{id} allocates");
+
+        let own = median(whole.iter().zip(&baseline).map(|(whole, bare)| whole.saturating_sub(*bare)).collect());
+        let (whole, baseline, count) = (median(whole), median(baseline), bare.len());
+        println!(
+            "launch/{id}: {whole:?}, of which {count} driver calls {baseline:?} and our own {own:?}; {allocations} allocations in {launches} launches"
+        );
+        // An unoptimised build has another cost, which nobody asked for.
+        assert!(cfg!(debug_assertions) || own < BOUND, "{id}: {own:?} of our own, and {BOUND:?} is the bound");
+
+        self.criterion.bench_function(&format!("launch/{id}/whole"), |bencher| bencher.iter(&mut launch));
+        self.criterion.bench_function(&format!("launch/{id}/driver_calls"), |bencher| {
+            bencher.iter(|| bare.iter().for_each(|call| call.make(&mut params)));
+        });
     }
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - reserved;
-    assert!(reserved > before, "allocations are counted");
-    assert_eq!(allocations, 0, "{id} allocates");
-
-    let own = median(whole.iter().zip(&baseline).map(|(whole, bare)| whole.saturating_sub(*bare)).collect());
-    let (whole, baseline) = (median(whole), median(baseline));
-    println!(
-        "launch/{id}: {whole:?}, of which {} driver calls {baseline:?} and our own {own:?}; 0 allocations in {} launches",
-        bare.len(),
-        ROUNDS as u32 * BATCH,
-    );
-    // An unoptimised build has another cost, which nobody asked for.
-    assert!(cfg!(debug_assertions) || own < BOUND, "{id}: {own:?} of our own for a launch, and {BOUND:?} is the bound");
-
-    criterion.bench_function(&format!("launch/{id}/whole"), |bencher| bencher.iter(|| black_box(launch()).is_ok()));
-    criterion.bench_function(&format!("launch/{id}/driver_calls"), |bencher| {
-        bencher.iter(|| bare.iter().for_each(|call| call.make(&mut params)));
-    });
 }
 
-fn gelu_forward(criterion: &mut Criterion, device: &CudaDevice) -> Result<()> {
-    let x = device.upload(&[bf16::ONE; 4096])?;
-    let mut y = device.alloc::<bf16>(4096)?;
-    measure(criterion, "gelu/forward", || {
-        let tensors = gelu::Forward { input: x.view([4, 1024])?, bias: None, output: y.view_mut([4, 1024])? };
-        gelu::forward(device, tensors, Form::Tanh)
-    });
-    Ok(())
-}
-
-fn gelu_backward(criterion: &mut Criterion, device: &CudaDevice) -> Result<()> {
-    let (dy, x) = (device.upload(&[bf16::ONE; 4096])?, device.upload(&[bf16::ONE; 4096])?);
-    let mut dx = device.alloc::<bf16>(4096)?;
-    measure(criterion, "gelu/backward", || {
-        let tensors = gelu::Backward {
-            grad_output: dy.view([4, 1024])?,
-            input: x.view([4, 1024])?,
-            bias: None,
-            grad_input: dx.view_mut([4, 1024])?,
-            grad_bias: None,
-            workspace: None,
-        };
-        gelu::backward(device, tensors, Form::Tanh)
-    });
-    Ok(())
-}
-
-fn layer_norm_forward(criterion: &mut Criterion, device: &CudaDevice) -> Result<()> {
-    let (x, weight, bias) =
-        (device.upload(&[bf16::ONE; 4096])?, device.alloc::<bf16>(1024)?, device.alloc::<bf16>(1024)?);
-    let (mut y, mut mean, mut rstd) = (device.alloc::<bf16>(4096)?, device.alloc::<f32>(4)?, device.alloc::<f32>(4)?);
-    measure(criterion, "layer_norm/forward", || {
-        let statistics = layer_norm::Statistics { mean: mean.view_mut([4])?, rstd: rstd.view_mut([4])? };
-        let tensors = layer_norm::Forward {
-            input: x.view([4, 1024])?,
-            residual: None,
-            weight: Some(weight.view([1024])?),
-            bias: Some(bias.view([1024])?),
-            output: y.view_mut([4, 1024])?,
-            statistics: Some(statistics),
-        };
-        layer_norm::forward(device, tensors, 1e-5)
-    });
-    Ok(())
-}
-
-/// Two kernels: the widest of the launches.
-fn layer_norm_backward(criterion: &mut Criterion, device: &CudaDevice) -> Result<()> {
-    let (dy, x, weight) =
-        (device.upload(&[bf16::ONE; 4096])?, device.alloc::<bf16>(4096)?, device.alloc::<bf16>(1024)?);
-    let (mean, rstd) = (device.alloc::<f32>(4)?, device.alloc::<f32>(4)?);
-    let (mut dx, mut dw, mut db) =
-        (device.alloc::<bf16>(4096)?, device.alloc::<bf16>(1024)?, device.alloc::<bf16>(1024)?);
-    let bytes = layer_norm::backward_workspace_bytes([4, 1024]);
-    let mut workspace = device.alloc::<u8>(bytes)?;
-    measure(criterion, "layer_norm/backward", || {
-        let tensors = layer_norm::Backward {
-            grad_output: dy.view([4, 1024])?,
-            input: x.view([4, 1024])?,
-            weight: Some(weight.view([1024])?),
-            statistics: layer_norm::Statistics { mean: mean.view([4])?, rstd: rstd.view([4])? },
-            grad_sum: None,
-            grad_input: dx.view_mut([4, 1024])?,
-            grad_weight: Some(dw.view_mut([1024])?),
-            grad_bias: Some(db.view_mut([1024])?),
-            workspace: Some(workspace.view_mut([bytes])?),
-        };
-        layer_norm::backward(device, tensors)
-    });
-    Ok(())
-}
-
-fn rms_norm_backward(criterion: &mut Criterion, device: &CudaDevice) -> Result<()> {
-    let (dy, x, weight) =
-        (device.upload(&[bf16::ONE; 4096])?, device.alloc::<bf16>(4096)?, device.alloc::<bf16>(1024)?);
-    let (rstd, mut dx, mut dw) = (device.alloc::<f32>(4)?, device.alloc::<bf16>(4096)?, device.alloc::<bf16>(1024)?);
-    let bytes = rms_norm::backward_workspace_bytes([4, 1024]);
-    let mut workspace = device.alloc::<u8>(bytes)?;
-    measure(criterion, "rms_norm/backward", || {
-        let tensors = rms_norm::Backward {
-            grad_output: dy.view([4, 1024])?,
-            input: x.view([4, 1024])?,
-            weight: Some(weight.view([1024])?),
-            rstd: rstd.view([4])?,
-            grad_sum: None,
-            grad_input: dx.view_mut([4, 1024])?,
-            grad_weight: Some(dw.view_mut([1024])?),
-            workspace: Some(workspace.view_mut([bytes])?),
-        };
-        rms_norm::backward(device, tensors, Casting::Llama)
-    });
-    Ok(())
-}
-
-/// The largest parameters of all kernels: the frequencies are among them.
-fn rotary_forward(criterion: &mut Criterion, device: &CudaDevice) -> Result<()> {
-    let (mut q, mut k) = (device.upload(&[bf16::ONE; 4096])?, device.upload(&[bf16::ONE; 1024])?);
-    let frequencies = Frequencies::new(64, 10_000.0, Scaling::None)?;
-    measure(criterion, "rotary/forward", || {
-        let tensors = rotary::Rotate {
-            queries: Operand::InPlace(q.view_mut([2, 8, 4, 64])?),
-            keys: Some(Operand::InPlace(k.view_mut([2, 8, 1, 64])?)),
-            positions: Positions::From(0),
-        };
-        rotary::forward(device, tensors, &frequencies, Pairing::Half)
-    });
-    Ok(())
+/// Every operation in bf16. Those over lists make a new one for each launch: the workload's one allocation.
+fn every_operation(criterion: &mut Criterion, device: &CudaDevice) {
+    let element = PhantomData::<bf16>;
+    let (backward, residual, bias) = (true, true, true);
+    let mut bench = Bench { criterion, device, list: None };
+    for backward in [!backward, backward] {
+        bench.measure(&activation::Gated { function: Function::Silu, backward, element });
+    }
+    bench.measure(&attention::Forward { causal: true, batch_and_heads: Some((1, 2)), element });
+    bench.measure(&attention::Backward { causal: true, batch_and_heads: Some((1, 2)), element });
+    bench.measure(&cross_entropy::Fused { options: Options::default(), name: "fused", element });
+    bench.measure(&dropout::Dropout { residual, element });
+    bench.measure(&embedding::Forward(element));
+    bench.measure(&embedding::Backward(element));
+    bench.measure(&gelu::Forward { form: Form::Tanh, bias: !bias, element });
+    bench.measure(&gelu::Backward { form: Form::Tanh, bias, element });
+    bench.measure(&layer_norm::Forward { residual, element });
+    bench.measure(&layer_norm::Backward { residual, element });
+    bench.measure(&rms_norm::Forward { residual, element });
+    bench.measure(&rms_norm::Backward { residual, element });
+    // The largest parameters of all kernels: the frequencies are among them.
+    bench.measure(&rotary::Rotary { pairing: Pairing::Half, element });
+    bench.measure(&softmax::Forward(element));
+    bench.measure(&softmax::Backward(element));
+    bench.list = Some(2);
+    bench.measure(&adamw8bit::Step(element));
+    for by_value in [false, true] {
+        bench.measure(&grad_clip::Clip { by_value, element });
+    }
 }
 
 fn main() {
@@ -275,10 +251,6 @@ fn main() {
     let criterion = Criterion::default().sample_size(20).warm_up_time(warm_up).measurement_time(measurement);
     let mut criterion = criterion.configure_from_args();
     let device = CudaDevice::new(0).expect("the emulated driver has a device");
-    for bench in
-        [gelu_forward, gelu_backward, layer_norm_forward, layer_norm_backward, rms_norm_backward, rotary_forward]
-    {
-        bench(&mut criterion, &device).expect("buffers and views");
-    }
+    every_operation(&mut criterion, &device);
     criterion.final_summary();
 }
