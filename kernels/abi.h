@@ -10,6 +10,7 @@
 #include "embedding/embedding_params.h"
 #include "gelu/gelu_params.h"
 #include "grad_clip/grad_clip_params.h"
+#include "lamb/lamb_params.h"
 #include "layer_norm/layer_norm_params.h"
 #include "lion/lion_params.h"
 #include "rms_norm/rms_norm_params.h"

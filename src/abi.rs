@@ -1436,6 +1436,93 @@ const _: () = {
     ["Offset of field: GradClipFinishParams::reserved"]
         [::core::mem::offset_of!(GradClipFinishParams, reserved) - 68usize];
 };
+/// What a thread block leaves of its chunk for the trust ratio.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct LambPartial {
+    /// The sum of the parameters' squares.
+    pub parameters: f64,
+    /// The sum of the updates' squares.
+    pub updates: f64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of LambPartial"][::core::mem::size_of::<LambPartial>() - 16usize];
+    ["Alignment of LambPartial"][::core::mem::align_of::<LambPartial>() - 8usize];
+    ["Offset of field: LambPartial::parameters"][::core::mem::offset_of!(LambPartial, parameters) - 0usize];
+    ["Offset of field: LambPartial::updates"][::core::mem::offset_of!(LambPartial, updates) - 8usize];
+};
+/// Arguments of `lamb_step_norms_T`, `lamb_step8_norms_T`, `lamb_step_apply_T` and `lamb_step8_apply_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct LambParams {
+    /// The parameters.
+    pub list: OptimizerList,
+    /// [chunks] LambPartial, written by the first pass.
+    pub partials: u64,
+    /// [parameters] f32, read by the second pass: what updates are multiplied by.
+    pub rates: u64,
+    /// Decay rate of the first moment.
+    pub beta1: f32,
+    /// Decay rate of the second moment.
+    pub beta2: f32,
+    /// 1 - beta1, or 1.
+    pub rest1: f32,
+    /// 1 - beta2.
+    pub rest2: f32,
+    /// Whether weight decay is part of the gradient and not of the update.
+    pub onto_gradient: u32,
+    /// Not used.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of LambParams"][::core::mem::size_of::<LambParams>() - 80usize];
+    ["Alignment of LambParams"][::core::mem::align_of::<LambParams>() - 8usize];
+    ["Offset of field: LambParams::list"][::core::mem::offset_of!(LambParams, list) - 0usize];
+    ["Offset of field: LambParams::partials"][::core::mem::offset_of!(LambParams, partials) - 40usize];
+    ["Offset of field: LambParams::rates"][::core::mem::offset_of!(LambParams, rates) - 48usize];
+    ["Offset of field: LambParams::beta1"][::core::mem::offset_of!(LambParams, beta1) - 56usize];
+    ["Offset of field: LambParams::beta2"][::core::mem::offset_of!(LambParams, beta2) - 60usize];
+    ["Offset of field: LambParams::rest1"][::core::mem::offset_of!(LambParams, rest1) - 64usize];
+    ["Offset of field: LambParams::rest2"][::core::mem::offset_of!(LambParams, rest2) - 68usize];
+    ["Offset of field: LambParams::onto_gradient"][::core::mem::offset_of!(LambParams, onto_gradient) - 72usize];
+    ["Offset of field: LambParams::reserved"][::core::mem::offset_of!(LambParams, reserved) - 76usize];
+};
+/// Arguments of `lamb_step_rates_f64`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct LambRatesParams {
+    /// OptimizerProgress, read.
+    pub progress: u64,
+    /// [..] OptimizerTensor, read.
+    pub tensors: u64,
+    /// [chunks] LambPartial, read.
+    pub partials: u64,
+    /// [parameters] f32, written.
+    pub rates: u64,
+    /// The least trust ratio.
+    pub least: f32,
+    /// The largest trust ratio.
+    pub most: f32,
+    /// Whether parameters without weight decay have a trust ratio, too.
+    pub always: u32,
+    /// Not used.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of LambRatesParams"][::core::mem::size_of::<LambRatesParams>() - 48usize];
+    ["Alignment of LambRatesParams"][::core::mem::align_of::<LambRatesParams>() - 8usize];
+    ["Offset of field: LambRatesParams::progress"][::core::mem::offset_of!(LambRatesParams, progress) - 0usize];
+    ["Offset of field: LambRatesParams::tensors"][::core::mem::offset_of!(LambRatesParams, tensors) - 8usize];
+    ["Offset of field: LambRatesParams::partials"][::core::mem::offset_of!(LambRatesParams, partials) - 16usize];
+    ["Offset of field: LambRatesParams::rates"][::core::mem::offset_of!(LambRatesParams, rates) - 24usize];
+    ["Offset of field: LambRatesParams::least"][::core::mem::offset_of!(LambRatesParams, least) - 32usize];
+    ["Offset of field: LambRatesParams::most"][::core::mem::offset_of!(LambRatesParams, most) - 36usize];
+    ["Offset of field: LambRatesParams::always"][::core::mem::offset_of!(LambRatesParams, always) - 40usize];
+    ["Offset of field: LambRatesParams::reserved"][::core::mem::offset_of!(LambRatesParams, reserved) - 44usize];
+};
 /// 16-byte vectors of a row that a thread holds in registers.
 pub const LAYER_NORM_VECTORS: u32 = 4;
 /// Most threads of a block of `layer_norm_fwd_T`.
@@ -2560,6 +2647,41 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for GradClipFinishParams {}
+
+const _: () = assert!(size_of::<LambPartial>() == size_of::<f64>() + size_of::<f64>(), "LambPartial has padding");
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for LambPartial {}
+
+const _: () = assert!(
+    size_of::<LambParams>()
+        == size_of::<OptimizerList>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "LambParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for LambParams {}
+
+const _: () = assert!(
+    size_of::<LambRatesParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<f32>()
+            + size_of::<f32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "LambRatesParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for LambRatesParams {}
 
 const _: () = assert!(
     size_of::<LayerNormFwdParams>()

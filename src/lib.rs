@@ -36,6 +36,7 @@
 //! | [`ops::embedding`] | rows of token, position and segment tables, added | gradients of the tables, without floating-point atomics | f32, f16, bf16 |
 //! | [`ops::gelu`] | erf and tanh forms, bias added in the same pass | gradients of input and bias | f32, f16, bf16 |
 //! | [`ops::grad_clip`] | a list by its common norm, or by value; the loss scale | | f32, f16, bf16 |
+//! | [`ops::lamb`] | a step over a list of parameters with a trust ratio for each, states of 32 or 8 bits | | f32, f16, bf16 |
 //! | [`ops::lion`] | a step over a list of parameters, states of 32 or 8 bits | | f32, f16, bf16 |
 //! | [`ops::activation`] | SiLU, quick-GELU, ReLU and its square, GELU; SwiGLU, GeGLU and ReGLU of packed or separate tensors; in place or not | gradients of input, or of gate and up | f32, f16, bf16 |
 //! | [`ops::layer_norm`] | saves mean and rstd, residual added in the same pass | gradients of input, weight and bias | f32, f16, bf16 |

@@ -114,6 +114,11 @@ struct Coded {
         }
     }
 
+    /// Whether the thread's element e exists.
+    __device__ __forceinline__ bool exists(const OptimizerTensor& tensor, const Block& block, int e) const {
+        return block.whole || block.first + element(block.lane, e) < tensor.count;
+    }
+
 private:
     /// The element of the block that is a thread's `e`th.
     static __device__ __forceinline__ uint32_t element(uint32_t lane, int e) {

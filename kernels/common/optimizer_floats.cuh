@@ -84,6 +84,9 @@ struct Access {
     __device__ __forceinline__ Access(const OptimizerTensor& tensor, const Block& block)
         : first(block.first + block.lane * QUAD), count(tensor.count), whole(block.whole) {}
 
+    /// Whether element e of a half exists.
+    __device__ __forceinline__ bool exists(int half, int e) const { return whole || first + half * (BLOCK / HALVES) + e < count; }
+
     template <typename T>
     __device__ __forceinline__ void load(uint64_t tensor, uint4 (&raw)[HALVES]) const {
 #pragma unroll

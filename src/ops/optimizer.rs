@@ -25,7 +25,7 @@ pub use plan::{Plan, StepPlan};
 pub use states::{Checkpoint, Moment, State};
 
 pub(super) use list::{Form, finite, rate};
-pub(super) use list::{List, table};
+pub(super) use list::{List, chunks, table};
 pub(super) use plan::{progress, random_blocks};
 
 use crate::abi::{OPTIMIZER_CORRECT_MOMENTS, OPTIMIZER_CORRECT_NOTHING, OPTIMIZER_CORRECT_RATE};

@@ -13,6 +13,7 @@ pub mod dropout;
 pub mod embedding;
 pub mod gelu;
 pub mod grad_clip;
+pub mod lamb;
 pub mod layer_norm;
 pub mod lion;
 pub mod optimizer;

@@ -17,6 +17,7 @@ mod dropout;
 mod embedding;
 mod gelu;
 mod grad_clip;
+mod lamb;
 mod layer_norm;
 mod lion;
 mod rms_norm;

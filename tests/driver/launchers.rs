@@ -38,7 +38,12 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend(attention::all(device)?);
     launchers.extend([losses::cross_entropy_in_place(device)?, losses::cross_entropy_with_all(device)?]);
     launchers.extend([rotary_in_place(device)?, rotary_backward(device)?]);
-    launchers.extend([optimizers::adamw8bit(device)?, optimizers::adamw(device)?, optimizers::lion(device)?]);
+    launchers.extend([
+        optimizers::adamw8bit(device)?,
+        optimizers::adamw(device)?,
+        optimizers::lion(device)?,
+        optimizers::lamb(device)?,
+    ]);
     launchers.extend(embedding::all(device)?);
     launchers.extend([optimizers::grad_clip_norm(device)?, optimizers::grad_clip_value(device)?]);
     launchers.extend([swiglu(device)?, swiglu_backward(device)?, activation_in_place(device)?]);

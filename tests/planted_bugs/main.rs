@@ -41,6 +41,9 @@ mod gelu;
 #[path = "../grad_clip/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod grad_clip;
+#[path = "../lamb/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod lamb;
 #[path = "../layer_norm/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod layer_norm;

@@ -7,7 +7,7 @@ use super::{Checkpoint, Desc, Form, ParameterDesc, Scalars, ScalarsDesc, Tensors
 use crate::device::{Args, Buffer, Caps, Device, Launches, Room};
 use crate::element::Float;
 use crate::error::{Error, Result};
-use crate::view::TensorDesc;
+use crate::view::{TensorDesc, View};
 
 /// What distinguishes one optimizer from another. Sealed.
 pub trait Rule: sealed::Sealed {
@@ -156,6 +156,16 @@ impl<D: Device, R: Rule> Optimizer<D, R> {
     /// [`Error::DType`] and [`Error::DeviceMismatch`] name the tensor that is not what it was; those of [`Plan::step`] for the scalars; and
     /// those of a launch.
     pub fn step<E: Entry<D>>(&mut self, device: &D, tensors: &mut [E], scalars: Scalars<'_, D>) -> Result<()> {
+        self.step_with(device, tensors, scalars, None)
+    }
+
+    pub(in crate::ops) fn step_with<E: Entry<D>>(
+        &mut self,
+        device: &D,
+        tensors: &mut [E],
+        scalars: Scalars<'_, D>,
+        gradient_norm: Option<View<'_, D, f32>>,
+    ) -> Result<()> {
         let expected = self.plan.parameters();
         if tensors.len() != expected {
             return Err(Error::Count { op: R::OP, argument: "tensors", expected, got: tensors.len() });
@@ -176,9 +186,10 @@ impl<D: Device, R: Rule> Optimizer<D, R> {
             gradient_scale: args.read_optional("gradient_scale", scalars.gradient_scale.as_ref())?,
             found_inf: args.read_optional("found_inf", scalars.found_inf.as_ref())?,
         };
+        let gradient_norm = args.read_optional("gradient_norm", gradient_norm.as_ref())?;
         // SAFETY: the plan has checked the list, and every tensor is still where it was; views lie inside their buffers, which `args`
         // keeps borrowed until the launches are queued. The table and the progress record were uploaded when this was made.
-        unsafe { self.plan.step(&scalars)?.launch(&args)? };
+        unsafe { self.plan.step_with(&scalars, gradient_norm.as_ref())?.launch(&args)? };
         self.room = args.into_room();
         Ok(())
     }

@@ -72,11 +72,22 @@ struct Cut {
     chunks: u64,
 }
 
+/// Chunks of all parameters.
+pub(in crate::ops) fn chunks(parameters: &[ParameterDesc]) -> u64 {
+    Cut::unchecked(parameters).chunks
+}
+
 impl Cut {
-    fn of(form: &Form, parameters: &[ParameterDesc]) -> Result<Self> {
+    fn unchecked(parameters: &[ParameterDesc]) -> Self {
         let chunk = (all_blocks(parameters) / CHUNKS).clamp(LEAST_CHUNK, MOST_CHUNK);
         let chunk = chunk.next_multiple_of(u64::from(OPTIMIZER_WARPS));
         let chunks = parameters.iter().map(|p| blocks(p.parameter.shape.elements()).div_ceil(chunk)).sum();
+        Self { blocks: chunk, chunks }
+    }
+
+    fn of(form: &Form, parameters: &[ParameterDesc]) -> Result<Self> {
+        let cut = Self::unchecked(parameters);
+        let chunks = cut.chunks;
         if chunks > MAX_CHUNKS {
             let what = "the number of chunks of blocks";
             return Err(Error::IndexRange {
@@ -87,7 +98,7 @@ impl Cut {
                 got: chunks,
             });
         }
-        Ok(Self { blocks: chunk, chunks })
+        Ok(cut)
     }
 
     fn table_bytes(&self, form: &Form, parameters: usize) -> u64 {

@@ -6,7 +6,7 @@ use crate::abi::{OptimizerAdvanceParams, OptimizerProgress};
 use crate::check::Arg;
 use crate::device::{Launch, Launches, Queue};
 use crate::element::DType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::view::TensorDesc;
 
 /// A list of parameters that has been checked, and how its kernels are launched.
@@ -62,9 +62,27 @@ impl<U: Launches + Copy> Plan<U> {
     /// Checks the scalars of a step.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape), [`Error::DType`](crate::Error::DType), [`Error::Null`](crate::Error::Null) and
-    /// [`Error::Misaligned`](crate::Error::Misaligned) name the scalar.
+    /// [`Error::Shape`], [`Error::DType`], [`Error::Null`] and
+    /// [`Error::Misaligned`] name the scalar;
+    /// [`Error::Unsupported`] where the options limit the norm of the gradients, which [`Plan::step_clipped`] takes.
     pub fn step(&self, scalars: &ScalarsDesc) -> Result<StepPlan<U>> {
+        self.step_with(scalars, None)
+    }
+
+    /// Checks the scalars of a step whose gradients are clipped: `gradient_norm` is one f32, the norm of all gradients after `gradient_scale`.
+    ///
+    /// # Errors
+    /// Those of [`Plan::step`] for its scalars and the norm; [`Error::Unsupported`] where the options do not limit it.
+    pub fn step_clipped(&self, scalars: &ScalarsDesc, gradient_norm: &TensorDesc) -> Result<StepPlan<U>> {
+        self.step_with(scalars, Some(gradient_norm))
+    }
+
+    pub(super) fn step_with(&self, scalars: &ScalarsDesc, gradient_norm: Option<&TensorDesc>) -> Result<StepPlan<U>> {
+        let wanted = self.advance.params.max_norm > 0.0;
+        if wanted != gradient_norm.is_some() {
+            let what = if wanted { "max_grad_norm without the norm" } else { "a norm without max_grad_norm" };
+            return Err(Error::Unsupported { op: self.list.op, what: what.into(), supported: "both or neither" });
+        }
         let optional = |name, tensor: &Option<TensorDesc>| {
             tensor.as_ref().map_or(Ok(0), |tensor| scalar(self.list.op, name, tensor))
         };
@@ -72,6 +90,7 @@ impl<U: Launches + Copy> Plan<U> {
         advance.params.learning_rate = scalar(self.list.op, "learning_rate", &scalars.learning_rate)?;
         advance.params.gradient_scale = optional("gradient_scale", &scalars.gradient_scale)?;
         advance.params.found_inf = optional("found_inf", &scalars.found_inf)?;
+        advance.params.gradient_norm = optional("gradient_norm", &gradient_norm.copied())?;
         Ok(StepPlan::new((advance, self.update)))
     }
 }

@@ -4,7 +4,7 @@ use half::bf16;
 use warpsmith::ops::adamw8bit::{AdamW8bit, Options, Scalars, Tensors};
 use warpsmith::ops::grad_clip::{GradClip, LossScale, Norm, Rule};
 use warpsmith::ops::optimizer::{self, Optimizer, States};
-use warpsmith::ops::{adamw, lion};
+use warpsmith::ops::{adamw, lamb, lion};
 use warpsmith::{Buffer as _, CudaDevice, Device, Result};
 
 use super::{Launcher, ROWS, WIDTH, ones};
@@ -54,6 +54,12 @@ pub fn lion(device: &CudaDevice) -> Result<Launcher> {
         kernels: 2,
         call: step::<lion::Rule>(device, options, false)?,
     })
+}
+
+/// LAMB.
+pub fn lamb(device: &CudaDevice) -> Result<Launcher> {
+    let call = step::<lamb::Rule>(device, lamb::Options::default(), true)?;
+    Ok(Launcher { name: "lamb::step", reads: 6, writes: 5, kernels: 4, call })
 }
 
 /// A step of two parameters, the second with a master if wanted, with all scalars.

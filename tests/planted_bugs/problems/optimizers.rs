@@ -11,6 +11,7 @@ use crate::adamw;
 use crate::adamw8bit::{self, Parameter};
 use crate::common::data::Rng;
 use crate::grad_clip;
+use crate::lamb;
 use crate::lion;
 
 /// All of them.
@@ -20,6 +21,9 @@ pub fn add(all: &mut Vec<Problem>) {
     adamw::<bf16, bf16>(all);
     adamw::<f16, f32>(all);
     adamw::<bf16, f32>(all);
+    lamb::<f32>(all);
+    lamb::<f16>(all);
+    lamb::<bf16>(all);
     lion::<f32>(all);
     lion::<f16>(all);
     lion::<bf16>(all);
@@ -53,6 +57,45 @@ fn adamw<T: adamw::Real, G: adamw::Real>(all: &mut Vec<Problem>) {
         add(vec![normal(700), normal(301).shifted([1, 1, 0])], |problem| {
             problem.options.rounding = Rounding::Stochastic { seed: 3 << 33 | 1 };
         });
+    }
+}
+
+/// As for Lion, with more chunks than one, clamps of the trust ratio, parameters without decay, and an epsilon of zero.
+fn lamb<T: lamb::Real>(all: &mut Vec<Problem>) {
+    for states in [States::Floats, States::Codes] {
+        let mut add = |parameters: Vec<lamb::Parameter<T, T>>, spoil: fn(&mut lamb::Problem<T, T>)| {
+            let mut problem = lamb::problem(states, parameters);
+            spoil(&mut problem);
+            all.push(Box::new(move |device| problem.check(device, "planted")));
+        };
+        let wide = |rng: &mut Rng, _, _| rng.normal() * 10f64.powf(rng.uniform(-5.0, 1.0));
+        let corners = |rng: &mut Rng, step: usize, element: usize| match (element / 256, element % 16) {
+            (0, _) => 0.0,
+            (3, _) => 1e-24 * rng.normal(),
+            (4, _) if step > 0 => -0.0,
+            _ => rng.normal(),
+        };
+        let spoilt = |rng: &mut Rng, step: usize, element: usize| match element % 64 {
+            3 if step == 1 => f64::NAN,
+            8 if element < 256 => f64::INFINITY,
+            _ => rng.normal(),
+        };
+        let normal = |count: usize| {
+            let parameter = lamb::Parameter::new(count as u64, count, 2, wide);
+            if states == States::Floats && count % 2 == 1 { parameter.with_master() } else { parameter }
+        };
+        add(vec![normal(20_000), normal(301), normal(300).without_decay()], |_| ());
+        add(vec![lamb::Parameter::new(3, 5 * 256 + 9, 3, corners)], |problem| problem.options.epsilon = 0.0);
+        add(vec![lamb::Parameter::new(4, 700, 3, spoilt), normal(65)], |problem| problem.options.trust.always = true);
+        let off = |count, shifts| normal(count).shifted(shifts);
+        add(
+            vec![off(513, [1, 0, 0]), off(514, [0, 1, 0]), off(515, [0, 0, 1]), off(700, [3, 3, 3]), normal(7)],
+            |problem| {
+                problem.options.trust = warpsmith::ops::lamb::Trust { always: true, least: 0.9, most: 1.1 };
+                problem.options.decay = warpsmith::ops::lamb::Decay::Gradient;
+            },
+        );
+        add(vec![normal(300)], |problem| problem.scalars[1] = (1e-3, 0.5, true));
     }
 }
 
