@@ -8,6 +8,8 @@ use crate::counters::Counters;
 use crate::launch::{self, Launch, LaunchError};
 use crate::memory::{Global, MemoryError};
 use crate::module::Shared;
+use crate::profile::Profile;
+use crate::tally::Tally;
 
 /// One emulated device.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Emulator {
     /// # Errors
     /// A launch beyond the limits of the model or the kernel, without any effect; or [`LaunchError::Faults`].
     pub fn launch(&self, launch: &Launch<'_>) -> Result<Counters, LaunchError> {
-        self.launch_as(launch, None)
+        Ok(self.launch_as(launch, None)?.total(&launch.kernel.program))
     }
 
     /// Runs a kernel in clusters of so many blocks along each axis, which share their shared memory.
@@ -96,10 +98,19 @@ impl Emulator {
     /// # Errors
     /// As [`Emulator::launch`], and [`LaunchError::Cluster`].
     pub fn launch_cluster(&self, launch: &Launch<'_>, cluster: [u32; 3]) -> Result<Counters, LaunchError> {
-        self.launch_as(launch, Some(cluster))
+        Ok(self.launch_as(launch, Some(cluster))?.total(&launch.kernel.program))
     }
 
-    fn launch_as(&self, launch: &Launch<'_>, cluster: Option<[u32; 3]>) -> Result<Counters, LaunchError> {
+    /// Runs a kernel as [`Emulator::launch`] does, or as [`Emulator::launch_cluster`] if there is a cluster, and gives what was counted at
+    /// each of its instructions. The run itself is the same and costs the same.
+    ///
+    /// # Errors
+    /// As [`Emulator::launch_cluster`].
+    pub fn profile(&self, launch: &Launch<'_>, cluster: Option<[u32; 3]>) -> Result<Profile, LaunchError> {
+        Ok(Profile::new(launch, self.launch_as(launch, cluster)?))
+    }
+
+    fn launch_as(&self, launch: &Launch<'_>, cluster: Option<[u32; 3]>) -> Result<Tally, LaunchError> {
         let config = launch.config.unwrap_or(&self.config);
         launch::check(launch, cluster, config)?;
         let variables = self.variables(&launch.kernel.shared)?;

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use crate::config::{Approximation, Checks, Config, DeviceModel};
-use crate::counters::Counters;
 use crate::exec::{Context, FaultLog};
 use crate::fault::{Access, Fault, FaultKind, Faults};
 use crate::memory::{MemoryError, Space, View};
@@ -14,6 +13,7 @@ use crate::module::Kernel;
 use crate::numeric::Perturbation;
 use crate::sched::{Cluster, Progress};
 use crate::shadow::{World, clashes};
+use crate::tally::Tally;
 
 /// Warp-instructions that a block runs before another resident block gets its turn.
 const SLICE: u64 = 2048;
@@ -173,7 +173,7 @@ const MAX_CLUSTER: u64 = 16;
 /// What one worker brings back: the faults of each faulty block, by position in the order of dispatch.
 #[derive(Default)]
 struct Report {
-    counters: Counters,
+    tally: Tally,
     faults: Vec<(u64, FaultLog)>,
     world: Option<World>,
 }
@@ -185,7 +185,7 @@ pub(crate) fn run(
     config: &Config,
     view: View,
     variables: &[u64],
-) -> Result<Counters, LaunchError> {
+) -> Result<Tally, LaunchError> {
     let program = &launch.kernel.program;
     let perturbation = match config.approximation {
         Approximation::Exact => Perturbation::EXACT,
@@ -232,10 +232,10 @@ pub(crate) fn run(
                 .collect()
         })
     };
-    let mut counters = Counters::default();
+    let mut tally = Tally::default();
     let (mut faults, mut worlds) = (Vec::new(), Vec::new());
     for report in reports {
-        counters += &report.counters;
+        tally.add(report.tally);
         faults.extend(report.faults);
         worlds.extend(report.world);
     }
@@ -243,7 +243,7 @@ pub(crate) fn run(
     if config.checks.races {
         faults.extend(between_blocks(&context, worlds).map(|log| (u64::MAX, log)));
     }
-    if faults.is_empty() { Ok(counters) } else { Err(summary(faults).into()) }
+    if faults.is_empty() { Ok(tally) } else { Err(summary(faults).into()) }
 }
 
 /// The races between blocks that cannot influence each other.
@@ -345,10 +345,7 @@ impl<'a> Queue<'a> {
                 }
             }
         }
-        for block in spare.iter_mut().flat_map(|cluster| &mut cluster.blocks) {
-            block.count();
-            report.counters += &block.env.counters;
-        }
+        spare.iter_mut().for_each(|cluster| report.tally.add(cluster.take_tally()));
         drop(spare);
         report.world = world.and_then(Rc::into_inner).map(RefCell::into_inner);
         report

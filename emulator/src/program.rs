@@ -1,7 +1,7 @@
 //! A kernel as the scheduler runs it.
 
 use crate::ast::SourceRef;
-use crate::counters::Class;
+use crate::counters::{Class, Pipe, TensorType, WaitKind};
 use crate::decode::Address;
 use crate::executed::Executed;
 use crate::isa::Action;
@@ -125,7 +125,6 @@ pub(crate) struct Inst {
     /// Lanes whose guard bit, after `flip`, is set execute. Without a guard it is a constant.
     pub guard: Pred,
     pub flip: u32,
-    pub class: Class,
     /// Registers of `Program::tracked` that it touches.
     pub tracked: Option<Box<Tracked>>,
 }
@@ -287,4 +286,21 @@ pub(crate) struct Site {
     pub line: u32,
     pub text: Box<str>,
     pub source: Box<[SourceRef]>,
+    pub work: Work,
+}
+
+/// What one execution of an instruction amounts to, as far as its text says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    pub class: Class,
+    pub pipe: Pipe,
+    /// Results of special functions in each lane.
+    pub special_functions: u8,
+    /// Multiplications and additions of one warp's tensor cores, and on which type.
+    pub flops: u32,
+    pub tensor_type: TensorType,
+    /// What it waits for, if it waits.
+    pub wait: WaitKind,
+    /// It stands for its instruction, and is none of the steps that prepare or complete it.
+    pub counts: bool,
 }

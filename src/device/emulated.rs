@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
 use ptx_emulator::{
     Approximation, Asynchrony, Checks, Config, Counters, DeviceModel, Emulator, LaunchError, MemoryError, Module,
-    Residency, Schedule,
+    Profile, Residency, Schedule,
 };
 
 use super::{Buffer, Caps, ComputeCapability, Device, Image, Kernel, LaunchShape, Params, Queue, sealed};
@@ -30,6 +30,8 @@ struct Inner {
     /// By the address of the [`Kernel`].
     kernels: RwLock<HashMap<usize, (ptx_emulator::Kernel, LoadedKernel)>>,
     counters: Mutex<Counters>,
+    /// The launches of a call of [`EmulatedDevice::profile`].
+    profiles: Mutex<Option<Vec<Profile>>>,
 }
 
 /// A kernel that an [`EmulatedDevice`] has loaded, and where it comes from.
@@ -69,6 +71,34 @@ impl EmulatedDevice {
     /// What was counted in all launches since the last call, or since the device was made.
     pub fn take_counters(&self) -> Counters {
         std::mem::take(&mut self.0.counters.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs `f` and gives, with its result, what was counted in each launch on this device meanwhile, whoever made it: in the order of
+    /// the launches, for each instruction and each line of the kernels' sources. A call within `f` keeps its launches to itself.
+    ///
+    /// ```
+    /// use warpsmith::emulator::{Attribution, DeviceModel};
+    /// use warpsmith::ops::gelu::{self, Form};
+    /// use warpsmith::{Buffer, Device, EmulatedDevice};
+    ///
+    /// let device = EmulatedDevice::new(DeviceModel::Sm80);
+    /// let x = device.upload(&[1.0_f32; 1024])?;
+    /// let mut y = device.alloc::<f32>(1024)?;
+    /// let tensors = gelu::Forward { input: x.view([8, 128])?, bias: None, output: y.view_mut([8, 128])? };
+    /// let (result, profiles) = device.profile(|| gelu::forward(&device, tensors, Form::Tanh));
+    /// result?;
+    /// assert_eq!(profiles[0].counters().global_load_bytes, 4096);
+    /// let hottest = &profiles[0].lines(Attribution::Outermost)[0];
+    /// println!("{:?}: {} warp-instructions", hottest.line, hottest.counters.total_warp_instructions());
+    /// println!("{}", profiles[0].report().floor(2 * 4096));
+    /// # Ok::<(), warpsmith::Error>(())
+    /// ```
+    pub fn profile<R>(&self, f: impl FnOnce() -> R) -> (R, Vec<Profile>) {
+        let exchange =
+            |list| std::mem::replace(&mut *self.0.profiles.lock().unwrap_or_else(PoisonError::into_inner), list);
+        let outer = exchange(Some(Vec::new()));
+        let result = f();
+        (result, exchange(outer).unwrap_or_default())
     }
 
     /// The kernels that were launched or preloaded so far, by name.
@@ -193,6 +223,7 @@ impl EmulatedDeviceBuilder {
             substitutes: self.substitutes,
             kernels: RwLock::default(),
             counters: Mutex::default(),
+            profiles: Mutex::default(),
         }))
     }
 }
@@ -235,7 +266,7 @@ impl Queue for EmulatedDevice {
             params: params.as_bytes(),
             config: cooperative.as_ref(),
         };
-        let counters = self.0.emulator.launch(&launch).map_err(|error| match error {
+        let profile = self.0.emulator.profile(&launch, None).map_err(|error| match error {
             LaunchError::Faults(faults) => Error::Fault(Box::new(faults)),
             LaunchError::SharedMemory { got, limit } => {
                 let what = "the number of bytes of static and dynamic shared memory";
@@ -243,7 +274,10 @@ impl Queue for EmulatedDevice {
             }
             refusal => Error::LaunchRefused { kernel: name, what: refusal.to_string() },
         })?;
-        *self.0.counters.lock().unwrap_or_else(PoisonError::into_inner) += &counters;
+        *self.0.counters.lock().unwrap_or_else(PoisonError::into_inner) += &profile.counters();
+        if let Some(profiles) = self.0.profiles.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            profiles.push(profile);
+        }
         Ok(())
     }
 }

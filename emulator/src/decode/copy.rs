@@ -7,7 +7,7 @@ use super::types::{Modifiers, Type};
 use super::{bulk, mbarrier};
 use crate::ast::{Instruction, Operand};
 use crate::counters::Class;
-use crate::exec::copies;
+use crate::exec::{copies, observe};
 use crate::lanes::{LANES, Slot};
 use crate::memory::Space;
 
@@ -27,7 +27,10 @@ pub(crate) fn copy(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut
     }
     match m.take_any(&["commit_group", "wait_group", "wait_all"]) {
         Some("commit_group") => decoder.simple(|warp, _, mask| warp.copies.commit(mask)),
-        Some("wait_all") => decoder.simple(copies::wait_all),
+        Some("wait_all") => decoder.simple(|warp, env, mask| {
+            observe::waited(env);
+            copies::wait_all(warp, env, mask);
+        }),
         Some(_) => {
             let [Operand::Integer(newest)] = instruction.operands.as_slice() else {
                 return Err("a constant number of groups is missing".to_owned());

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use super::call::code_address;
 use super::pool::{File, Pool};
 use super::types::Type;
+use super::work;
 use crate::ast::{Function, Instruction, Operand};
-use crate::counters::Class;
+use crate::counters::{Class, Pipe, TensorType, WaitKind};
 use crate::exec::{Env, Warp};
 use crate::isa::{Action, Isa};
 use crate::lanes::{FULL, LANES, Pred, R32, R64, Slot, lanes_of};
-use crate::program::{Inst, LaneMask, Op, Register, Site, Special, Value};
+use crate::program::{Inst, LaneMask, Op, Register, Site, Special, Value, Work};
 
 /// Where a name lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +40,27 @@ pub(crate) struct Decoder<'a> {
     pub sites: &'a mut Vec<Site>,
     /// Blocks can influence each other by an instruction seen so far.
     pub communicates: bool,
-    /// The class and guard of the instruction being decoded.
+    /// The class and guard of the instruction being decoded, and the flops of one warp if it is a product.
     pub class: Class,
+    pub flops: u32,
     guard: (Pred, u32),
     site: Option<Site>,
+    /// Its first operation.
+    first: usize,
     /// What to do after the instruction: widening of results.
     after: Vec<Action>,
 }
+
+/// The work of an operation that is a part of an instruction, or of none.
+const NOTHING: Work = Work {
+    class: Class::Control,
+    pipe: Pipe::Cbu,
+    special_functions: 0,
+    flops: 0,
+    tensor_type: TensorType::F16,
+    wait: WaitKind::Barrier,
+    counts: false,
+};
 
 /// The lanes of a value.
 #[inline(always)]
@@ -95,8 +110,10 @@ impl<'a> Decoder<'a> {
             sites,
             communicates: false,
             class: Class::Integer,
+            flops: 0,
             guard: (Pred(0), 0),
             site: None,
+            first: 0,
             after: Vec::new(),
         }
     }
@@ -104,7 +121,8 @@ impl<'a> Decoder<'a> {
     /// Begins an instruction.
     pub fn begin(&mut self, instruction: &Instruction) {
         self.pool.next_instruction();
-        self.class = Class::Integer;
+        (self.class, self.flops) = (Class::Integer, 0);
+        self.first = self.insts.len();
         self.guard = match instruction.guard {
             None => (self.constant_pred(true), 0),
             Some(guard) => match self.registers[guard.register as usize] {
@@ -116,20 +134,23 @@ impl<'a> Decoder<'a> {
             line: instruction.line,
             text: instruction.text.as_str().into(),
             source: instruction.source.as_slice().into(),
+            work: NOTHING,
         });
     }
 
     /// Begins what follows the last instruction of the function.
     pub fn begin_end(&mut self) {
         self.pool.next_instruction();
-        self.class = Class::Control;
         self.guard = (self.constant_pred(true), 0);
         let line = self.function.body.last().map_or(self.function.line, |instruction| instruction.line);
-        self.site = Some(Site { line, text: "}".into(), source: Box::default() });
+        self.site = Some(Site { line, text: "}".into(), source: Box::default(), work: NOTHING });
     }
 
-    /// Ends an instruction: what has to follow it does.
-    pub fn end(&mut self) {
+    /// Ends an instruction: what has to follow it does. The last operation before that is the one that counts.
+    pub fn end(&mut self, instruction: &Instruction) {
+        if let Some(site) = self.sites[self.first..].last_mut() {
+            site.work = work::of(instruction, self.class, self.flops);
+        }
         for action in std::mem::take(&mut self.after) {
             self.push(Op::Plain(action));
         }
@@ -138,7 +159,7 @@ impl<'a> Decoder<'a> {
     /// Adds an operation with the guard of the instruction.
     pub fn push(&mut self, op: Op) {
         let (guard, flip) = self.guard;
-        self.insts.push(Inst { op, guard, flip, class: self.class, tracked: None });
+        self.insts.push(Inst { op, guard, flip, tracked: None });
         self.sites.extend(self.site.clone());
     }
 

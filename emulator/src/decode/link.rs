@@ -245,7 +245,7 @@ impl<'a> Linker<'a> {
                 super::instruction(&mut decoder, instruction)
             };
             decoded.map_err(|what| LoadError::new(instruction.line, format!("{what} in `{}`", instruction.text)))?;
-            decoder.end();
+            decoder.end(instruction);
         }
         places.push(decoder.insts.len() as u32);
         // The end of the text is a return of all lanes, whatever the guard of the instruction before it.

@@ -28,6 +28,7 @@ mod types;
 mod warp;
 mod wgmma;
 mod wmma;
+mod work;
 
 use crate::ast::Instruction;
 use decoder::Decoder;

@@ -35,7 +35,7 @@ fn fragment<const N: usize>(decoder: &mut Decoder<'_>, operand: &Operand, writes
 fn product<const D: usize, const A: usize, const B: usize>(
     decoder: &mut Decoder<'_>,
     instruction: &Instruction,
-    flops: u64,
+    flops: u32,
     f: impl Fn(&mut [Values; D], [&Values; A], [&Values; B], [&Values; D], Perturbation) + Send + Sync + 'static,
 ) -> Result {
     let [to, a, b, c] = operands(instruction)?;
@@ -43,13 +43,13 @@ fn product<const D: usize, const A: usize, const B: usize>(
     let b: [R32; B] = fragment(decoder, b, false)?;
     let c: [R32; D] = fragment(decoder, c, false)?;
     let d: [R32; D] = fragment(decoder, to, true)?;
+    decoder.flops = flops;
     let action = decoder.isa.compile(
         #[inline(always)]
         move |warp: &mut Warp, env: &mut Env<'_>, mask: u32| {
             let of = |register: R32| &warp.r32[register.0 as usize].0;
             let mut out = [[0; LANES]; D];
             f(&mut out, a.map(of), b.map(of), c.map(of), env.context.perturbation);
-            env.counters.tensor_flops += flops;
             for (register, values) in d.into_iter().zip(out) {
                 register.store(warp, mask, values);
             }
@@ -76,7 +76,7 @@ pub(crate) fn mma(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut 
     }
     let satfinite = m.take("satfinite");
     let types = (m.ty()?, m.ty()?, m.ty()?, m.ty()?);
-    let flops = |k: u64| 2 * 16 * 8 * k;
+    let flops = |k: u32| 2 * 16 * 8 * k;
     match (shape, types) {
         ("m16n8k16", (Type::F32, Type::Bf16, Type::Bf16, Type::F32)) => product(
             decoder,
@@ -214,15 +214,14 @@ pub(crate) fn product_f64(
     let b = fragment(b, depth / 4, false)?;
     let c = fragment(c, rows / 4, false)?;
     let d = fragment(to, rows / 4, true)?;
-    let flops = (2 * rows * 8 * depth) as u64;
+    decoder.flops = (2 * rows * 8 * depth) as u32;
     let action = decoder.isa.compile(
         #[inline(always)]
-        move |warp: &mut Warp, env: &mut Env<'_>, mask: u32| {
+        move |warp: &mut Warp, _: &mut Env<'_>, mask: u32| {
             let load = |registers: &[R64]| {
                 registers.iter().map(|register| register.load(warp).map(f64::from_bits)).collect::<Vec<_>>()
             };
             let out = mma_f64::multiply((rows, depth), &load(&a), &load(&b), &load(&c));
-            env.counters.tensor_flops += flops;
             for (register, values) in d.iter().zip(out) {
                 register.store(warp, mask, values.map(f64::to_bits));
             }

@@ -106,6 +106,8 @@ fn multiply(decoder: &mut Decoder<'_>, operands: &[Operand], m: &mut Modifiers<'
     };
     let b = Matrix { descriptor: decoder.source64(b, Type::Bits(64))?, across: orders[1] == 1 };
     let accumulate = decoder.source_pred(accumulate)?;
+    // A warp has 16 of the 64 rows.
+    decoder.flops = (2 * 16 * form.n * form.k()) as u32;
     let action = decoder.isa.compile(
         #[inline(always)]
         move |warp: &mut Warp, env: &mut Env<'_>, _: u32| exec::multiply(warp, env, &form, &d, registers),

@@ -281,7 +281,7 @@ fn multiply(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifi
     b.truncate(form_b.distinct());
     let c = registers(decoder, fc, form_c.registers, false)?;
     let d = registers(decoder, d, form_d.registers, true)?;
-    let flops = (2 * shape.m * shape.n * shape.k) as u64;
+    decoder.flops = (2 * shape.m * shape.n * shape.k) as u32;
     let (widens, narrows) = (from == Type::F16, to == Type::F16);
     let action = decoder.isa.compile(
         #[inline(always)]
@@ -291,7 +291,6 @@ fn multiply(decoder: &mut Decoder<'_>, instruction: &Instruction, m: &mut Modifi
             let c = if widens { wmma::widen(&c) } else { c };
             let out = wmma::multiply(shape, kind, &a, &b, &c, env.context.perturbation);
             let out = if narrows { wmma::narrow(&out) } else { out };
-            env.counters.tensor_flops += flops;
             for (register, values) in d.iter().zip(out) {
                 register.store(warp, mask, values);
             }

@@ -137,6 +137,7 @@ pub(crate) fn store(
                 store_to_block(warp, env, lanes, offsets, (shape, elements));
             }),
             Space::Local => {
+                observe::local(env, lanes, shape.size(), true);
                 for lane in lanes_of(local_lanes(warp, env, lanes, &offsets, shape.size())) {
                     shape.pack(elements, lane, warp.local.write(lane, offsets[lane], shape.size()));
                 }
@@ -436,6 +437,7 @@ fn load_local(
     shape: Shape,
     elements: &mut Elements,
 ) {
+    observe::local(env, mask, shape.size(), false);
     for lane in lanes_of(local_lanes(warp, env, mask, addresses, shape.size())) {
         let address = addresses[lane];
         if env.context.config.checks.uninitialised && !warp.local.is_written(lane, address, shape.size()) {

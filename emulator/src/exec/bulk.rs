@@ -54,6 +54,13 @@ pub(crate) struct Flight {
     pub reduction: Option<Reduction>,
 }
 
+impl Flight {
+    /// Bytes that it writes, in all blocks together.
+    fn all_bytes(&self) -> u64 {
+        u64::from(self.bytes) * self.to.len() as u64
+    }
+}
+
 /// A copy to global memory.
 pub(crate) struct Store {
     pub issuer: Issuer,
@@ -61,6 +68,8 @@ pub(crate) struct Store {
     pub size: u32,
     pub to: Outside,
     pub reduction: Option<Reduction>,
+    /// Bytes that it writes.
+    bytes: u64,
     /// The bulk group of the lane.
     group: u32,
     /// What has been read.
@@ -156,10 +165,11 @@ pub(crate) fn fly(warp: &Warp, env: &mut Env<'_>, flight: Flight) {
         env.visit(rank, |env| observe::bulk_read_issued(warp, env, flight.issuer, range));
     }
     if let Source::Global(outside) = &flight.source
-        && !check(warp, env, lane, outside, flight.size, Act::Load)
+        && check(warp, env, lane, outside, flight.size, Act::Load).is_none()
     {
         return;
     }
+    observe::issued(env, flight.all_bytes());
     let is_now = match env.context.config.asynchrony {
         Asynchrony::Eager => true,
         Asynchrony::Late => false,
@@ -186,6 +196,7 @@ pub(crate) fn land_one(env: &mut Env<'_>) -> bool {
 
 fn land(env: &mut Env<'_>, flight: Flight) {
     (env.cluster.polls, env.cluster.arrived) = (0, env.clock);
+    observe::completed(env, flight.all_bytes());
     let Flight { issuer, source, to, offset, size, barrier, bytes, reduction } = flight;
     let (from, until) = (offset as usize, (offset + size) as usize);
     let data = match &source {
@@ -242,12 +253,12 @@ pub(crate) fn store(
     let lane = issuer.lane as usize;
     const RELAXED: Ordering = Ordering { acquire: false, release: false, wide: true };
     let act = if reduction.is_some() { Act::Strong(Strong::Atomic, RELAXED) } else { Act::Store(&|_, _| false) };
-    if !check(warp, env, lane, &to, size, act) {
-        return;
-    }
+    let Some(bytes) = check(warp, env, lane, &to, size, act) else { return };
+    observe::issued(env, bytes);
     observe::bulk_read_issued(warp, env, issuer, offset..offset + size);
     let group = warp.bulk.committed[lane];
-    let mut store = Store { issuer, offset, size, to, reduction, group, data: None, is_written: false, is_read: false };
+    let mut store =
+        Store { issuer, offset, size, to, reduction, bytes, group, data: None, is_written: false, is_read: false };
     let is_now = match env.context.config.asynchrony {
         Asynchrony::Eager => true,
         Asynchrony::Late => false,
@@ -261,6 +272,7 @@ pub(crate) fn store(
 
 /// `cp.async.bulk.wait_group`: all but the `newest` latest groups of each lane are complete, or with `.read` have been read.
 pub(crate) fn wait(warp: &mut Warp, env: &mut Env<'_>, mask: u32, newest: u32, reads_alone: bool) {
+    observe::waited(env);
     let committed = warp.bulk.committed;
     let mut list = std::mem::take(&mut warp.bulk.list);
     for store in &mut list {
@@ -327,6 +339,9 @@ fn finish(env: &mut Env<'_>, store: &mut Store, reads_alone: bool) {
     if !reads_alone {
         write(env, store);
     }
+    if store.is_written {
+        observe::completed(env, store.bytes);
+    }
 }
 
 fn read(env: &Env<'_>, store: &mut Store) {
@@ -351,9 +366,10 @@ fn rows(outside: &Outside, size: u32) -> Vec<Row> {
     }
 }
 
-/// Whether all that a copy accesses in global memory exists; else that is reported. Counts the traffic. For the detector, the
-/// accesses are the issuing thread's at the issue.
-fn check(warp: &Warp, env: &mut Env<'_>, lane: usize, outside: &Outside, size: u32, act: Act<'_>) -> bool {
+/// How many bytes of global memory a copy accesses, if all of them exist; else that is reported. Counts the traffic. For the
+/// detector, the accesses are the issuing thread's at the issue.
+fn check(warp: &Warp, env: &mut Env<'_>, lane: usize, outside: &Outside, size: u32, act: Act<'_>) -> Option<u64> {
+    let mut all = 0;
     // Rows that follow one another are one for the detector.
     let mut range = 0..0;
     for row in rows(outside, size) {
@@ -374,13 +390,14 @@ fn check(warp: &Warp, env: &mut Env<'_>, lane: usize, outside: &Outside, size: u
                     range.start = row.global;
                 }
                 range.end = row.global + bytes;
+                all += bytes;
                 continue;
             }
         }
-        return false;
+        return None;
     }
     detect(warp, env, lane, range, act);
-    true
+    Some(all)
 }
 
 fn detect(warp: &Warp, env: &mut Env<'_>, lane: usize, range: Range<u64>, act: Act<'_>) {

@@ -8,6 +8,7 @@ use crate::fault::FaultKind;
 use crate::lanes::{LANES, lanes_of};
 use crate::memory::{CLUSTER_SHIFT, Space};
 use crate::shadow::SharedShadow;
+use crate::tally::Meter;
 
 /// What a block shows to the others of its cluster.
 #[derive(Default)]
@@ -31,6 +32,8 @@ pub(crate) struct Cluster {
     pub polls: u32,
     /// When the last copy arrived, by the block's clock.
     pub arrived: u64,
+    /// Bytes in flight.
+    pub meter: Meter,
     /// Grows with whatever may let a waiting warp go on.
     pub progress: u64,
 }
@@ -38,6 +41,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub fn restart(&mut self) {
         self.flights.clear();
+        self.meter.restart();
         self.barrier = ClusterBarrier::default();
         self.parts.iter_mut().for_each(|part| part.exited = false);
         (self.polls, self.arrived, self.progress) = (0, 0, 0);

@@ -117,6 +117,7 @@ pub(crate) fn issue(
 
 /// `cp.async.wait_group`: completes all but the `newest` latest groups of each lane. Bytes of no group stay in flight.
 pub(crate) fn wait(warp: &mut Warp, env: &mut Env<'_>, mask: u32, newest: u32) {
+    observe::waited(env);
     let committed = warp.copies.committed;
     complete(warp, env, |copy| {
         lanes_of(mask & copy.pending)
@@ -201,6 +202,7 @@ fn arrive(warp: &mut Warp, env: &mut Env<'_>, arrival: &Arrival) {
         let late = copy.unmoved & 1 << lane;
         move_bytes(env, copy, late);
         copy.pending &= !(1 << lane);
+        observe::completed(env, copy.size.into());
         let to = copy.to[lane] as u32;
         observe::bulk_write_completed(env, issuer, to..to + u32::from(copy.size), address);
     }

@@ -9,13 +9,13 @@ use super::cluster::{Cluster, Part};
 use super::mbarrier::Mbarriers;
 use super::{Warp, wgmma};
 use crate::config::{Checks, Config};
-use crate::counters::Counters;
 use crate::fault::{Access, Fault, FaultKind, Location, SourceLine};
 use crate::memory::{Region, View};
 use crate::numeric::Perturbation;
 use crate::program::Program;
 use crate::random::Random;
 use crate::shadow::{Conflict, Earlier, Issuer, SharedShadow, World};
+use crate::tally::{Event, Tally};
 
 /// What all blocks of a launch share, read only.
 pub(crate) struct Context<'a> {
@@ -79,7 +79,7 @@ pub(crate) struct Env<'a> {
     pub pc: u32,
     /// Warp-instructions that the block has executed: its clock.
     pub clock: u64,
-    pub counters: Counters,
+    pub tally: Tally,
     pub faults: FaultLog,
     pub random: Random,
     /// The detector, unless it is off, and its part that all blocks of the worker share.
@@ -110,7 +110,7 @@ impl<'a> Env<'a> {
             shared: vec![0xff; context.shared_bytes as usize],
             pc: 0,
             clock: 0,
-            counters: Counters::default(),
+            tally: Tally::new(context.program),
             faults: FaultLog::default(),
             random: Random::new(0, 0),
             shadow: (checks != Checks::NONE)
@@ -122,7 +122,13 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// Makes everything but the counters ready for a block of the cluster with a number.
+    /// Notes events of the instruction in execution.
+    #[inline(always)]
+    pub fn note(&mut self, events: &[(Event, u64)]) {
+        self.tally.note(self.pc, events);
+    }
+
+    /// Makes everything but the counts ready for a block of the cluster with a number.
     pub fn restart(&mut self, block: [u32; 3], number: u64, team: u32) {
         self.block = block;
         self.shared.fill(0xff);

@@ -6,27 +6,29 @@ use crate::lanes::{LANES, Slot, lanes_of};
 use crate::memory::{Region, Space};
 use crate::program::Members;
 use crate::shadow::{Act, Authors, Hazard, Issuer, Ordering, Strong, WarpAccess};
+use crate::tally::Event;
 use crate::traffic;
 use std::ops::Range;
 
 #[inline(never)]
 pub(crate) fn global_load(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
-    env.counters.global_load_bytes += size * u64::from(mask.count_ones());
-    env.counters.global_load_sectors += u64::from(traffic::sectors(mask, addresses, size));
+    let sectors = traffic::sectors(mask, addresses, size);
+    let bytes = size * u64::from(mask.count_ones());
+    env.note(&[(Event::GlobalLoadBytes, bytes), (Event::GlobalLoadSectors, sectors.into())]);
 }
 
 #[inline(never)]
 pub(crate) fn global_store(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], size: u64) {
-    env.counters.global_store_bytes += size * u64::from(mask.count_ones());
-    env.counters.global_store_sectors += u64::from(traffic::sectors(mask, addresses, size));
+    let sectors = traffic::sectors(mask, addresses, size);
+    let bytes = size * u64::from(mask.count_ones());
+    env.note(&[(Event::GlobalStoreBytes, bytes), (Event::GlobalStoreSectors, sectors.into())]);
 }
 
 /// Passes through shared memory.
 #[inline(never)]
 fn shared(env: &mut Env<'_>, mask: u32, addresses: &[u64; LANES], bytes: u32) {
     let passes = traffic::wavefronts(mask, addresses, bytes.into());
-    env.counters.shared_wavefronts += u64::from(passes.total);
-    env.counters.shared_conflicts += u64::from(passes.conflicts);
+    env.note(&[(Event::SharedWavefronts, passes.total.into()), (Event::SharedConflicts, passes.conflicts.into())]);
 }
 
 #[inline(never)]
@@ -172,7 +174,6 @@ pub(crate) fn barrier_arrive(warp: &Warp, env: &mut Env<'_>, id: usize) {
 
 /// A barrier lets the warps that wait go on.
 pub(crate) fn barrier_complete(env: &mut Env<'_>, id: usize, waiting: u32) {
-    env.counters.waits += u64::from(waiting.count_ones());
     if let Some(shadow) = &mut env.shadow {
         shadow.barrier_complete(id as u32, waiting);
     }
@@ -323,12 +324,14 @@ pub(crate) fn copy_issued(
     }
     let reading = crate::lanes::lanes_of(mask).filter(|lane| source[*lane] != 0).fold(0, |mask, lane| mask | 1 << lane);
     let bytes: u64 = crate::lanes::lanes_of(reading).map(|lane| u64::from(source[lane])).sum();
-    env.counters.global_load_bytes += bytes;
-    env.counters.global_load_sectors += u64::from(traffic::sectors(reading, from, u64::from(size)));
+    let sectors = traffic::sectors(reading, from, size.into());
+    env.note(&[(Event::GlobalLoadBytes, bytes), (Event::GlobalLoadSectors, sectors.into())]);
+    issued(env, u64::from(size) * u64::from(mask.count_ones()));
 }
 
 /// The lanes have waited for a copy.
 pub(crate) fn copy_completed(warp: &Warp, env: &mut Env<'_>, mask: u32, to: &[u64; LANES], size: u32) {
+    completed(env, u64::from(size) * u64::from(mask.count_ones()));
     if let Some(shadow) = &mut env.shadow {
         shadow.copy_completed(warp.party, mask, to, size);
     }
@@ -446,12 +449,36 @@ fn report_all(warp: &Warp, env: &mut Env<'_>) {
 
 /// The traffic of a bulk copy's row.
 pub(crate) fn bulk_global(env: &mut Env<'_>, bytes: u64, sectors: u64, writes: bool) {
-    let counters = &mut env.counters;
-    if writes {
-        counters.global_store_bytes += bytes;
-        counters.global_store_sectors += sectors;
+    env.note(&if writes {
+        [(Event::GlobalStoreBytes, bytes), (Event::GlobalStoreSectors, sectors)]
     } else {
-        counters.global_load_bytes += bytes;
-        counters.global_load_sectors += sectors;
-    }
+        [(Event::GlobalLoadBytes, bytes), (Event::GlobalLoadSectors, sectors)]
+    });
+}
+
+/// An asynchronous copy will write so many bytes.
+pub(crate) fn issued(env: &mut Env<'_>, bytes: u64) {
+    env.note(&[(Event::AsyncBytes, bytes)]);
+    env.cluster.meter.issue(env.clock, bytes);
+}
+
+/// It is over.
+pub(crate) fn completed(env: &mut Env<'_>, bytes: u64) {
+    env.cluster.meter.complete(env.clock, bytes);
+}
+
+/// A warp waits, or would have had to.
+pub(crate) fn waited(env: &mut Env<'_>) {
+    env.note(&[(Event::Waits, 1)]);
+}
+
+/// Some lanes of a group take a branch and others do not.
+pub(crate) fn diverged(env: &mut Env<'_>) {
+    env.note(&[(Event::DivergentBranches, 1)]);
+}
+
+/// Lanes access local memory.
+pub(crate) fn local(env: &mut Env<'_>, mask: u32, size: usize, writes: bool) {
+    let event = if writes { Event::LocalStoreBytes } else { Event::LocalLoadBytes };
+    env.note(&[(event, size as u64 * u64::from(mask.count_ones()))]);
 }

@@ -111,7 +111,6 @@ pub(crate) fn multiply(warp: &mut Warp, env: &mut Env<'_>, form: &Form, d: &[R32
     for (register, values) in d.iter().zip(&product.d) {
         register.store(warp, FULL, *values);
     }
-    env.counters.tensor_flops += (2 * 16 * form.n * form.k()) as u64;
     env.wgmma = product;
 }
 

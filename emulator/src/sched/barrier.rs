@@ -75,6 +75,7 @@ impl Block<'_> {
         }
         if barrier.action != BarrierAction::Arrive {
             arrivals.waiting |= 1 << index;
+            observe::waited(&mut self.env);
         }
         self.complete(id);
         Step::Done

@@ -6,9 +6,12 @@ use std::rc::Rc;
 
 use super::{Block, Progress};
 use crate::config::Schedule;
+use crate::counters::InFlight;
 use crate::exec::{Context, Wait, bulk, copies};
+use crate::executed::EXECUTED;
 use crate::lanes::lanes_of;
 use crate::shadow::World;
+use crate::tally::Tally;
 
 /// About how many instructions of one block come before those of another one.
 const TURN: u32 = 256;
@@ -68,6 +71,17 @@ impl<'a> Cluster<'a> {
         self.blocks.iter().map(|block| block.env.clock).sum()
     }
 
+    /// What its blocks have counted.
+    pub fn take_tally(&mut self) -> Tally {
+        let mut tally = Tally::default();
+        self.blocks.iter_mut().for_each(|block| tally.add(std::mem::take(&mut block.env.tally)));
+        let env = &self.blocks[self.holder].env;
+        tally.executed_at().for_each(|pc| env.context.program.executed.note(pc, EXECUTED));
+        let meter = &env.cluster.meter;
+        tally.in_flight = InFlight { peak: meter.peak, area: meter.area, span: tally.span() };
+        tally
+    }
+
     /// The block that ran last.
     pub fn last(&mut self) -> &mut Block<'a> {
         &mut self.blocks[self.holder]
@@ -80,8 +94,10 @@ impl<'a> Cluster<'a> {
         }
         let from = &mut self.blocks[self.holder].env;
         let mut shared = std::mem::take(&mut from.cluster);
+        let stopped = from.clock;
         from.put_away(&mut shared.parts[self.holder]);
         let to = &mut self.blocks[rank].env;
+        shared.meter.hand_over(stopped, to.clock);
         to.put_away(&mut shared.parts[rank]);
         if let (Some(from), Some(to)) = (&mut shared.parts[self.holder].shadow, &mut to.shadow) {
             from.hand_over(to);

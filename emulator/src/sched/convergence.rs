@@ -167,7 +167,7 @@ impl Block<'_> {
         for group in warp.groups.iter_mut().filter(|group| group.mask & lanes != 0) {
             (group.wait, group.pc) = (Wait::Ready, group.pc + 1);
         }
-        groups.iter().for_each(|group| self.count_one(group.pc, group.mask));
+        groups.iter().for_each(|group| self.env.tally.execute(group.pc, group.mask, group.mask));
     }
 }
 

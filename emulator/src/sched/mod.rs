@@ -12,9 +12,8 @@ use std::rc::Rc;
 
 use crate::config::{Asynchrony, Schedule};
 use crate::exec::{Context, Env, Warp, bulk, copies, observe};
-use crate::executed::EXECUTED;
 use crate::fault::FaultKind;
-use crate::lanes::{FULL, LANES, Slot, lanes_of};
+use crate::lanes::{Slot, lanes_of};
 use crate::program::{Inst, Op, Special, Value};
 use crate::shadow::World;
 use barrier::{Arrivals, BARRIERS};
@@ -75,8 +74,6 @@ pub(crate) struct Block<'a> {
     registers: Registers,
     /// The phase of the cluster's barrier that the warps have seen.
     phase: u32,
-    /// Executions and executing threads of each instruction.
-    executed: Vec<(u64, u64)>,
 }
 
 impl<'a> Block<'a> {
@@ -88,7 +85,6 @@ impl<'a> Block<'a> {
             (0..threads.div_ceil(32)).map(|w| Warp::new(context.program, w, (threads - w * 32).min(32))).collect();
         let first = rank * warps.len() as u32;
         warps.iter_mut().for_each(|warp| warp.party = first + warp.index);
-        let executed = vec![(0, 0); context.program.insts.len()];
         let mut block = Self {
             env,
             warps,
@@ -100,7 +96,6 @@ impl<'a> Block<'a> {
             warpgroups: Vec::new(),
             registers: Registers::default(),
             phase: 0,
-            executed,
         };
         block.set_constants();
         block
@@ -146,19 +141,6 @@ impl<'a> Block<'a> {
                     Value::Special(special) => set_special(warp, &self.env, constant.register, special, 0),
                 }
             }
-        }
-    }
-
-    /// Executions and executing threads by class, to be added to the counters.
-    pub fn count(&mut self) {
-        let program = self.env.context.program;
-        for (pc, (inst, executed)) in program.insts.iter().zip(&mut self.executed).enumerate() {
-            let (warps, threads) = std::mem::take(executed);
-            if threads != 0 {
-                program.executed.note(pc as u32, EXECUTED);
-            }
-            self.env.counters.warp_instructions[inst.class as usize] += warps;
-            self.env.counters.thread_instructions[inst.class as usize] += threads;
         }
     }
 
@@ -233,11 +215,11 @@ impl<'a> Block<'a> {
                     action(warp, &mut self.env, mask);
                 }
                 warp.go_to(pc + 1);
-                self.count_one(pc, mask);
+                self.env.tally.execute(pc, group.mask, mask);
                 continue;
             }
             match self.step(index, inst, mask) {
-                Step::Done => self.count_one(pc, mask),
+                Step::Done => self.env.tally.execute(pc, group.mask, mask),
                 Step::Waits => self.env.clock -= 1,
                 Step::Abort => return Stop::Abort,
             }
@@ -246,14 +228,6 @@ impl<'a> Block<'a> {
             }
         }
         Stop::Turn
-    }
-
-    #[inline(always)]
-    fn count_one(&mut self, pc: u32, mask: u32) {
-        let executed = &mut self.executed[pc as usize];
-        executed.0 += 1;
-        // Counting bits takes a dozen instructions on the baseline of x86-64.
-        executed.1 += if mask == FULL { LANES as u64 } else { u64::from(mask.count_ones()) };
     }
 
     /// Executes an instruction that is more than an action on its own lanes.
@@ -265,7 +239,12 @@ impl<'a> Block<'a> {
                 action(warp, &mut self.env, mask);
                 warp.go_to(pc + 1);
             }
-            Op::Branch(target) => warp.branch(mask, *target, pc + 1),
+            Op::Branch(target) => {
+                if mask != 0 && mask != warp.group().mask {
+                    observe::diverged(&mut self.env);
+                }
+                warp.branch(mask, *target, pc + 1);
+            }
             Op::BranchIndexed(register, targets) => {
                 let index = register.load(warp);
                 let target = |lane: usize| targets.get(index[lane] as usize).copied();
@@ -383,6 +362,9 @@ fn scatter(
             None => lanes_of(taken).for_each(|lane| env.fault(warp, lane, FaultKind::Invalid { what: what(lane) })),
         }
         rest &= !taken;
+    }
+    if ways.len() > 1 {
+        observe::diverged(env);
     }
     warp.scatter(&ways, env.pc + 1);
 }

@@ -29,6 +29,9 @@ impl Block<'_> {
                 return Step::Waits;
             }
             self.env.cluster.polls += u32::from(past != mask);
+            if past != 0 {
+                observe::waited(&mut self.env);
+            }
             wait.result.store(warp, mask, std::array::from_fn(|lane| past >> lane & 1 == 1));
         }
         warp.go_to(pc + 1);
@@ -81,7 +84,7 @@ impl Block<'_> {
             return Step::Waits;
         }
         if mask != 0 {
-            self.env.counters.waits += 1;
+            observe::waited(&mut self.env);
             warp.cluster_arrived &= !mask;
             if acquires {
                 observe::cluster_observe(warp, &mut self.env, mask);

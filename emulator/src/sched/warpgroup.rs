@@ -103,6 +103,7 @@ impl Block<'_> {
                     if !self.wait(index, *newest as usize) {
                         return Step::Waits;
                     }
+                    observe::waited(&mut self.env);
                     Ok(())
                 }
                 Warpgroup::Registers { count, more } => match self.set_registers(index, *count, *more) {

@@ -1,7 +1,7 @@
 //! Bulk copies without tensor maps.
 
 use crate::common::{Case, case, init, orders, wait};
-use ptx_emulator::FaultKind;
+use ptx_emulator::{Asynchrony, Config, DeviceModel, FaultKind, Pipe, WaitKind};
 
 const LOAD: &str = "@p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [s], [in], 256, [bars];\n";
 const EXPECT: &str = "@p mbarrier.arrive.expect_tx.shared.b64 _, [bars], 256;\n";
@@ -25,7 +25,18 @@ fn loads_arrive_with_their_phase() {
     for config in orders() {
         let (_, counters) = of(&body).run(&config).unwrap();
         assert_eq!((counters.global_load_bytes, counters.global_load_sectors), (256, 8));
+        assert_eq!((counters.async_bytes, counters.in_flight.peak), (256, 256));
+        assert_eq!(counters.pipe_thread_instructions[Pipe::Tma as usize], 1);
+        // Two warps see the phase end, whatever they asked before.
+        assert_eq!(counters.waits[WaitKind::Mbarrier as usize], 2);
     }
+    // The second warp, which comes to the barrier last, waits already when the first one has issued the copy and executes three more.
+    let late = Config { asynchrony: Asynchrony::Late, ..Config::new(DeviceModel::Sm90) };
+    let body = [&init("bars", 1), EXPECT, LOAD, &"add.u32 e0, t, 1;\n".repeat(3), &wait("bars", "0"), SHOW].concat();
+    let (_, counters) = of(&body).run(&late).unwrap();
+    assert_eq!(counters.in_flight.mean(), (256 * 3) as f64 / counters.total_warp_instructions() as f64);
+    let (_, counters) = of(&body).run(&Config { asynchrony: Asynchrony::Eager, ..late }).unwrap();
+    assert_eq!((counters.in_flight.peak, counters.in_flight.mean()), (256, 0.0));
     // With hints, and after a prefetch.
     let hints = "cp.async.bulk.prefetch.L2.global [in], 256;\ncreatepolicy.fractional.L2::evict_first.b64 B, 1.0;\n\
                  @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [s], [in], 256, [bars], B;\n";
@@ -84,6 +95,11 @@ fn mistakes_with_loads() {
 fn stores_read_what_threads_made_visible() {
     let expected: Vec<u32> = (7..71).collect();
     of(&[FILL, FENCE, "bar.sync 0;\n", STORE, WAIT].concat()).gives(&expected);
+    for config in orders() {
+        let (_, counters) = of(&[FILL, FENCE, "bar.sync 0;\n", STORE, WAIT].concat()).run(&config).unwrap();
+        assert_eq!((counters.async_bytes, counters.in_flight.peak, counters.global_store_bytes), (256, 256, 256));
+        assert_eq!(counters.waits[WaitKind::Bulk as usize], 1);
+    }
     // The fence may lie anywhere on the way: with the thread that issues, too.
     of(&[FILL, "bar.sync 0;\n", FENCE, STORE, WAIT].concat()).gives(&expected);
     of(&[FILL, "bar.sync 0;\n", STORE, WAIT].concat()).faults(|kind| matches!(kind, FaultKind::Proxy { .. }));

@@ -138,6 +138,14 @@ fn copies_to_many_blocks() {
         )
     };
     pairs(&load(3)).gives(&(0..128).map(|at| at % 32 + 16).collect::<Vec<u32>>());
+    // Read once and written to two blocks, by each of two clusters.
+    for config in orders() {
+        let (_, counters) = pairs(&load(3)).run(&config).unwrap();
+        assert_eq!(
+            (counters.global_load_bytes, counters.async_bytes, counters.in_flight.peak),
+            (2 * 128, 4 * 128, 256)
+        );
+    }
     pairs(&load(1)).faults(|kind| matches!(kind, FaultKind::Deadlock { .. }));
     pairs(&load(7)).says("block 2 of a cluster of 2");
 }

@@ -1,6 +1,6 @@
 //! Copies of boxes of tensors.
 
-use crate::common::{Case, case, init, wait};
+use crate::common::{Case, case, init, orders, wait};
 use ptx_emulator::{FaultKind, OutOfBoundsFill, Swizzle, TensorElement, TensorMap};
 
 /// Loads the box at these coordinates into `s` and stores its words, and what follows it, as they lie there.
@@ -236,4 +236,17 @@ fn mistakes_with_maps() {
     // All bytes of a box count, those outside too.
     Case { map: Some(&map), ..of(&copy("b", "M", "16, 7").replace("[bars], 128", "[bars], 64")) }
         .faults(|kind| matches!(kind, FaultKind::Deadlock { .. }));
+}
+
+#[test]
+fn bytes_outside_a_tensor_arrive_and_are_not_read() {
+    // Rows of 32 words, of which a box of 16 by 4 has the last 8 of the last 2.
+    let map = |from, _| TensorMap::dense(TensorElement::U32, from, &[32, 4], &[16, 4]);
+    let body = load(2, "24, 2", 256, 64);
+    for config in orders() {
+        let case = Case { output: 64, map: Some(&map), ..case(32, &body) };
+        let (_, counters) = case.run(&config).unwrap();
+        assert_eq!((counters.async_bytes, counters.in_flight.peak), (256, 256));
+        assert_eq!((counters.global_load_bytes, counters.global_load_sectors), (2 * 32, 2));
+    }
 }

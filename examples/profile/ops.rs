@@ -1,0 +1,235 @@
+//! The operations that can be profiled: the workloads of their benches. A new one is a function here and a line in [`OPS`].
+
+#[path = "../../benches/workloads/activation.rs"]
+mod activation;
+#[path = "../../benches/workloads/adamw8bit.rs"]
+mod adamw8bit;
+#[path = "../../benches/workloads/attention.rs"]
+mod attention;
+#[path = "../../benches/workloads/cross_entropy.rs"]
+mod cross_entropy;
+#[path = "../../benches/workloads/embedding.rs"]
+mod embedding;
+#[path = "../../benches/workloads/gelu.rs"]
+mod gelu;
+#[path = "../../benches/workloads/grad_clip.rs"]
+mod grad_clip;
+#[path = "../../benches/workloads/layer_norm.rs"]
+mod layer_norm;
+#[path = "../../benches/workloads/rms_norm.rs"]
+mod rms_norm;
+#[path = "../../benches/workloads/rotary.rs"]
+mod rotary;
+#[path = "../../benches/workloads/softmax.rs"]
+mod softmax;
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use half::{bf16, f16};
+use warpsmith::emulator::Profile;
+use warpsmith::ops::activation::Function;
+use warpsmith::ops::cross_entropy::Options;
+use warpsmith::ops::gelu::Form;
+use warpsmith::ops::rotary::Pairing;
+use warpsmith::{EmulatedDevice, Float};
+
+use crate::Workload;
+
+/// An operation.
+pub struct Op {
+    pub name: &'static str,
+    /// Its sizes with what they are if they are not given.
+    pub sizes: &'static [(&'static str, usize)],
+    /// Runs it in f32, f16 and bf16, where there are kernels.
+    pub types: [Option<Run>; 3],
+}
+
+type Run = fn(&EmulatedDevice, &Sizes) -> Measured;
+
+/// The sizes of a run, by name.
+pub struct Sizes(pub Vec<(&'static str, usize)>);
+
+/// One call of an operation.
+pub struct Measured {
+    /// As its bench calls it.
+    pub name: String,
+    /// The bytes that have to move.
+    pub bytes: usize,
+    /// The flops of its products, if it has some.
+    pub flops: Option<f64>,
+    /// Its launches.
+    pub profiles: Vec<Profile>,
+}
+
+impl Sizes {
+    fn of<const N: usize>(&self, names: [&str; N]) -> [usize; N] {
+        names.map(|name| self.0.iter().find(|(known, _)| *known == name).map_or(1, |(_, value)| *value))
+    }
+
+    /// Rows by width.
+    fn matrix(&self) -> [usize; 2] {
+        self.of(["rows", "width"])
+    }
+
+    /// Tensors by elements.
+    fn list(&self) -> [usize; 2] {
+        self.of(["tensors", "elements"])
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self.0.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        f.write_str(&words.join(", "))
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<28}", self.name)?;
+        for (name, default) in self.sizes {
+            write!(f, " --{name} {default}")?;
+        }
+        let types = ["f32", "f16", "bf16"].into_iter().zip(&self.types).filter(|(_, run)| run.is_some());
+        write!(f, " --dtype {}", types.map(|(name, _)| name).collect::<Vec<_>>().join("|"))
+    }
+}
+
+/// Every operation, forward and backward.
+pub const OPS: &[Op] = &[
+    Op::new("activation_fwd", MATRIX, [activation::<f32, false>, activation::<f16, false>, activation::<bf16, false>]),
+    Op::new("activation_bwd", MATRIX, [activation::<f32, true>, activation::<f16, true>, activation::<bf16, true>]),
+    Op::new("adamw8bit", LIST, [adamw8bit::<f32>, adamw8bit::<f16>, adamw8bit::<bf16>]),
+    Op::of_half("attention_fwd", HEADS, [attention_fwd::<f16, false>, attention_fwd::<bf16, false>]),
+    Op::of_half("attention_fwd_causal", HEADS, [attention_fwd::<f16, true>, attention_fwd::<bf16, true>]),
+    Op::of_half("attention_bwd", HEADS, [attention_bwd::<f16, false>, attention_bwd::<bf16, false>]),
+    Op::of_half("attention_bwd_causal", HEADS, [attention_bwd::<f16, true>, attention_bwd::<bf16, true>]),
+    Op::new("cross_entropy", VOCABULARY, [cross_entropy::<f32>, cross_entropy::<f16>, cross_entropy::<bf16>]),
+    Op::new("embedding_fwd", MATRIX, [embedding_fwd::<f32>, embedding_fwd::<f16>, embedding_fwd::<bf16>]),
+    Op::new("embedding_bwd", MATRIX, [embedding_bwd::<f32>, embedding_bwd::<f16>, embedding_bwd::<bf16>]),
+    Op::new("gelu_fwd", MATRIX, [gelu_fwd::<f32, false>, gelu_fwd::<f16, false>, gelu_fwd::<bf16, false>]),
+    Op::new("gelu_fwd_bias", MATRIX, [gelu_fwd::<f32, true>, gelu_fwd::<f16, true>, gelu_fwd::<bf16, true>]),
+    Op::new("gelu_bwd", MATRIX, [gelu_bwd::<f32, false>, gelu_bwd::<f16, false>, gelu_bwd::<bf16, false>]),
+    Op::new("gelu_bwd_bias", MATRIX, [gelu_bwd::<f32, true>, gelu_bwd::<f16, true>, gelu_bwd::<bf16, true>]),
+    Op::new("grad_clip_norm", LIST, [clip::<f32, false>, clip::<f16, false>, clip::<bf16, false>]),
+    Op::new("grad_clip_value", LIST, [clip::<f32, true>, clip::<f16, true>, clip::<bf16, true>]),
+    Op::new("layer_norm_fwd", MATRIX, [layer_fwd::<f32, false>, layer_fwd::<f16, false>, layer_fwd::<bf16, false>]),
+    Op::new(
+        "layer_norm_fwd_residual",
+        MATRIX,
+        [layer_fwd::<f32, true>, layer_fwd::<f16, true>, layer_fwd::<bf16, true>],
+    ),
+    Op::new("layer_norm_bwd", MATRIX, [layer_bwd::<f32, false>, layer_bwd::<f16, false>, layer_bwd::<bf16, false>]),
+    Op::new(
+        "layer_norm_bwd_residual",
+        MATRIX,
+        [layer_bwd::<f32, true>, layer_bwd::<f16, true>, layer_bwd::<bf16, true>],
+    ),
+    Op::new("rms_norm_fwd", MATRIX, [rms_fwd::<f32, false>, rms_fwd::<f16, false>, rms_fwd::<bf16, false>]),
+    Op::new("rms_norm_fwd_residual", MATRIX, [rms_fwd::<f32, true>, rms_fwd::<f16, true>, rms_fwd::<bf16, true>]),
+    Op::new("rms_norm_bwd", MATRIX, [rms_bwd::<f32, false>, rms_bwd::<f16, false>, rms_bwd::<bf16, false>]),
+    Op::new("rms_norm_bwd_residual", MATRIX, [rms_bwd::<f32, true>, rms_bwd::<f16, true>, rms_bwd::<bf16, true>]),
+    Op::new("rotary", ROTARY, [rotary::<f32>, rotary::<f16>, rotary::<bf16>]),
+    Op::new("softmax_fwd", MATRIX, [softmax_fwd::<f32>, softmax_fwd::<f16>, softmax_fwd::<bf16>]),
+    Op::new("softmax_bwd", MATRIX, [softmax_bwd::<f32>, softmax_bwd::<f16>, softmax_bwd::<bf16>]),
+];
+
+const MATRIX: &[(&str, usize)] = &[("rows", 256), ("width", 1024)];
+const VOCABULARY: &[(&str, usize)] = &[("rows", 16), ("width", 32_000)];
+const ROTARY: &[(&str, usize)] = &[("rows", 256), ("width", 1280)];
+const LIST: &[(&str, usize)] = &[("tensors", 4), ("elements", 65_536)];
+const HEADS: &[(&str, usize)] = &[("batch", 1), ("heads", 2), ("length", 256), ("dim", 64)];
+
+impl Op {
+    const fn new(name: &'static str, sizes: &'static [(&'static str, usize)], [f32, f16, bf16]: [Run; 3]) -> Self {
+        Self { name, sizes, types: [Some(f32), Some(f16), Some(bf16)] }
+    }
+
+    const fn of_half(name: &'static str, sizes: &'static [(&'static str, usize)], [f16, bf16]: [Run; 2]) -> Self {
+        Self { name, sizes, types: [None, Some(f16), Some(bf16)] }
+    }
+}
+
+fn measure<W: Workload>(device: &EmulatedDevice, workload: &W, shape: [usize; 2]) -> Measured {
+    let (bytes, flops) = (workload.bytes(shape), workload.flops(shape));
+    let launch = workload.prepare(device, shape);
+    let ((), profiles) = device.profile(launch);
+    Measured { name: workload.name(), bytes, flops, profiles }
+}
+
+fn activation<T: Float, const BACKWARD: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    let gated = activation::Gated::<T> { function: Function::Silu, backward: BACKWARD, element: PhantomData };
+    measure(device, &gated, sizes.matrix())
+}
+
+fn adamw8bit<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &adamw8bit::Step::<T>(PhantomData), sizes.list())
+}
+
+fn attention_fwd<T: Float, const CAUSAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    let [batch, heads] = sizes.of(["batch", "heads"]);
+    let forward =
+        attention::Forward::<T> { causal: CAUSAL, batch_and_heads: Some((batch, heads)), element: PhantomData };
+    measure(device, &forward, sizes.of(["length", "dim"]))
+}
+
+fn attention_bwd<T: Float, const CAUSAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    let [batch, heads] = sizes.of(["batch", "heads"]);
+    let backward =
+        attention::Backward::<T> { causal: CAUSAL, batch_and_heads: Some((batch, heads)), element: PhantomData };
+    measure(device, &backward, sizes.of(["length", "dim"]))
+}
+
+fn cross_entropy<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    let fused = cross_entropy::Fused::<T> { options: Options::default(), name: "fused", element: PhantomData };
+    measure(device, &fused, sizes.matrix())
+}
+
+fn embedding_fwd<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &embedding::Forward::<T>(PhantomData), sizes.matrix())
+}
+
+fn embedding_bwd<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &embedding::Backward::<T>(PhantomData), sizes.matrix())
+}
+
+fn gelu_fwd<T: Float, const BIAS: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &gelu::Forward::<T> { form: Form::Tanh, bias: BIAS, element: PhantomData }, sizes.matrix())
+}
+
+fn gelu_bwd<T: Float, const BIAS: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &gelu::Backward::<T> { form: Form::Tanh, bias: BIAS, element: PhantomData }, sizes.matrix())
+}
+
+fn clip<T: Float, const BY_VALUE: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &grad_clip::Clip::<T> { by_value: BY_VALUE, element: PhantomData }, sizes.list())
+}
+
+fn layer_fwd<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &layer_norm::Forward::<T> { residual: RESIDUAL, element: PhantomData }, sizes.matrix())
+}
+
+fn layer_bwd<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &layer_norm::Backward::<T> { residual: RESIDUAL, element: PhantomData }, sizes.matrix())
+}
+
+fn rms_fwd<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &rms_norm::Forward::<T> { residual: RESIDUAL, element: PhantomData }, sizes.matrix())
+}
+
+fn rms_bwd<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &rms_norm::Backward::<T> { residual: RESIDUAL, element: PhantomData }, sizes.matrix())
+}
+
+fn rotary<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &rotary::Rotary::<T> { pairing: Pairing::Half, element: PhantomData }, sizes.matrix())
+}
+
+fn softmax_fwd<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &softmax::Forward::<T>(PhantomData), sizes.matrix())
+}
+
+fn softmax_bwd<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &softmax::Backward::<T>(PhantomData), sizes.matrix())
+}
