@@ -18,9 +18,11 @@ use workload::{Backward, Forward};
 /// Tokens of a step, and the widths of GPT-2 and of larger models.
 const SHAPES: [[usize; 2]; 3] = [[16_384, 768], [16_384, 2048], [65_536, 4096]];
 
+const VOCABULARY: usize = 50_304;
+
 fn every_pass<T: Float>(criterion: &mut Criterion) {
-    common::run(criterion, &Forward::<T>(PhantomData), &SHAPES);
-    common::run(criterion, &Backward::<T>(PhantomData), &SHAPES);
+    common::run(criterion, &Forward::<T> { vocabulary: VOCABULARY, element: PhantomData }, &SHAPES);
+    common::run(criterion, &Backward::<T> { vocabulary: VOCABULARY, element: PhantomData }, &SHAPES);
 }
 
 fn every_element(criterion: &mut Criterion) {

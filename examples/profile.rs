@@ -48,6 +48,10 @@ struct Options {
     #[arg(long)]
     width: Option<usize>,
 
+    /// Rows of an embedding's table
+    #[arg(long)]
+    vocabulary: Option<usize>,
+
     /// Entries of a batch
     #[arg(long)]
     batch: Option<usize>,
@@ -117,10 +121,6 @@ fn profile(options: &Options) -> Result<(), String> {
     let model = if options.sm80 { DeviceModel::Sm80 } else { DeviceModel::Sm90 };
     let device = EmulatedDevice::builder(model).checks(Checks::NONE).build();
     let measured = run(&device, &sizes);
-    let source = |line: &SourceLine| {
-        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&line.file)).ok()?;
-        text.lines().nth(line.line.checked_sub(1)? as usize).map(str::to_owned)
-    };
     let attribution = if options.outermost { Attribution::Outermost } else { Attribution::Innermost };
     let moved: u64 = measured
         .profiles
@@ -138,9 +138,15 @@ fn profile(options: &Options) -> Result<(), String> {
         println!("  the products of the formula: {flops:.0} flops");
     }
     for profile in &measured.profiles {
-        println!("\n{}", profile.report().hottest(options.lines, attribution).source(&source));
+        println!("\n{}", profile.report().hottest(options.lines, attribution).source(&text));
     }
     Ok(())
+}
+
+/// The text of a line of the crate's kernels; nvcc's own headers are not looked for.
+fn text(line: &SourceLine) -> Option<String> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&line.file)).ok()?;
+    text.lines().nth(line.line.checked_sub(1)? as usize).map(str::to_owned)
 }
 
 /// The sizes of an operation: those given, and its own for the rest.
@@ -148,6 +154,7 @@ fn sizes(options: &Options, op: &Op) -> Result<Sizes, String> {
     let given = [
         ("rows", options.rows),
         ("width", options.width),
+        ("vocabulary", options.vocabulary),
         ("batch", options.batch),
         ("heads", options.heads),
         ("length", options.length),

@@ -8,18 +8,23 @@ use warpsmith::{Buffer, Device, Float};
 use crate::Workload;
 use crate::data::Rng;
 
-const VOCABULARY: usize = 50_304;
 const LENGTH: usize = 1024;
 
 /// Tokens and counted positions.
-pub struct Forward<T>(pub PhantomData<T>);
+pub struct Forward<T> {
+    pub vocabulary: usize,
+    pub element: PhantomData<T>,
+}
 
 /// The gradient of the token table.
-pub struct Backward<T>(pub PhantomData<T>);
+pub struct Backward<T> {
+    pub vocabulary: usize,
+    pub element: PhantomData<T>,
+}
 
-/// Ids below [`VOCABULARY`], the smaller the more often, as words are.
-fn words(rng: &mut Rng, count: usize) -> Vec<i32> {
-    (0..count).map(|_| ((VOCABULARY as f64).powf(rng.unit()) - 1.0) as i32).collect()
+/// Ids of a vocabulary, the smaller the more often, as words are.
+fn words(rng: &mut Rng, vocabulary: usize, count: usize) -> Vec<i32> {
+    (0..count).map(|_| ((vocabulary as f64).powf(rng.unit()) - 1.0) as i32).collect()
 }
 
 impl<T: Float> Workload for Forward<T> {
@@ -32,15 +37,15 @@ impl<T: Float> Workload for Forward<T> {
     }
 
     fn prepare<D: Device>(&self, device: &D, [rows, width]: [usize; 2]) -> impl FnMut() {
-        let (mut rng, length) = (Rng::new(1), LENGTH.min(rows));
+        let (mut rng, length, vocabulary) = (Rng::new(1), LENGTH.min(rows), self.vocabulary);
         let mut random = |count| device.upload(&rng.normals::<T>(count, 0.0, 1.0)).expect("upload");
-        let (table, positions) = (random(VOCABULARY * width), random(length * width));
-        let ids = device.upload(&words(&mut rng, rows)).expect("upload");
+        let (table, positions) = (random(vocabulary * width), random(length * width));
+        let ids = device.upload(&words(&mut rng, vocabulary, rows)).expect("upload");
         let mut output = device.alloc::<T>(rows * width).expect("alloc");
         move || {
             let sequences = rows / length;
             let (table, ids) =
-                (table.view([VOCABULARY, width]).expect("a view"), ids.view([sequences, length]).expect("a view"));
+                (table.view([vocabulary, width]).expect("a view"), ids.view([sequences, length]).expect("a view"));
             let tensors = embedding::Forward {
                 token: Lookup { table, ids },
                 position: Some(Positions::Counted {
@@ -61,21 +66,21 @@ impl<T: Float> Workload for Backward<T> {
     }
 
     fn bytes(&self, [rows, width]: [usize; 2]) -> usize {
-        (rows + VOCABULARY) * width * size_of::<T>() + 4 * rows
+        (rows + self.vocabulary) * width * size_of::<T>() + 4 * rows
     }
 
     fn prepare<D: Device>(&self, device: &D, [rows, width]: [usize; 2]) -> impl FnMut() {
-        let mut rng = Rng::new(1);
+        let (mut rng, vocabulary) = (Rng::new(1), self.vocabulary);
         let grad_output = device.upload(&rng.normals::<T>(rows * width, 0.0, 1.0)).expect("upload");
-        let ids = device.upload(&words(&mut rng, rows)).expect("upload");
-        let mut grad_table = device.alloc::<T>(VOCABULARY * width).expect("alloc");
-        let bytes = embedding::backward_workspace_bytes([rows], [VOCABULARY, width]);
+        let ids = device.upload(&words(&mut rng, vocabulary, rows)).expect("upload");
+        let mut grad_table = device.alloc::<T>(vocabulary * width).expect("alloc");
+        let bytes = embedding::backward_workspace_bytes([rows], [vocabulary, width]);
         let mut workspace = device.alloc::<u8>(bytes).expect("alloc");
         move || {
             let tensors = embedding::Backward {
                 grad_output: grad_output.view([rows, width]).expect("a view"),
                 ids: ids.view([rows]).expect("a view"),
-                grad_table: grad_table.view_mut([VOCABULARY, width]).expect("a view"),
+                grad_table: grad_table.view_mut([vocabulary, width]).expect("a view"),
                 workspace: workspace.view_mut([bytes]).expect("a view"),
             };
             embedding::backward(device, tensors, &Options::default()).expect("embedding::backward");

@@ -8,6 +8,8 @@ mod adamw8bit;
 mod attention;
 #[path = "../../benches/workloads/cross_entropy.rs"]
 mod cross_entropy;
+#[path = "../../benches/workloads/dropout.rs"]
+mod dropout;
 #[path = "../../benches/workloads/embedding.rs"]
 mod embedding;
 #[path = "../../benches/workloads/gelu.rs"]
@@ -16,6 +18,8 @@ mod gelu;
 mod grad_clip;
 #[path = "../../benches/workloads/layer_norm.rs"]
 mod layer_norm;
+#[path = "../../benches/workloads/optimizers.rs"]
+mod optimizers;
 #[path = "../../benches/workloads/rms_norm.rs"]
 mod rms_norm;
 #[path = "../../benches/workloads/rotary.rs"]
@@ -31,10 +35,12 @@ use warpsmith::emulator::Profile;
 use warpsmith::ops::activation::Function;
 use warpsmith::ops::cross_entropy::Options;
 use warpsmith::ops::gelu::Form;
+use warpsmith::ops::lion::States;
 use warpsmith::ops::rotary::Pairing;
 use warpsmith::{EmulatedDevice, Float};
 
 use crate::Workload;
+use optimizers::Step;
 
 /// An operation.
 pub struct Op {
@@ -100,14 +106,18 @@ impl fmt::Display for Op {
 pub const OPS: &[Op] = &[
     Op::new("activation_fwd", MATRIX, [activation::<f32, false>, activation::<f16, false>, activation::<bf16, false>]),
     Op::new("activation_bwd", MATRIX, [activation::<f32, true>, activation::<f16, true>, activation::<bf16, true>]),
+    Op::new("adamw", LIST, [adamw::<f32, false>, adamw::<f16, false>, adamw::<bf16, false>]),
+    Op::of_half("adamw_master", LIST, [adamw::<f16, true>, adamw::<bf16, true>]),
     Op::new("adamw8bit", LIST, [adamw8bit::<f32>, adamw8bit::<f16>, adamw8bit::<bf16>]),
     Op::of_half("attention_fwd", HEADS, [attention_fwd::<f16, false>, attention_fwd::<bf16, false>]),
     Op::of_half("attention_fwd_causal", HEADS, [attention_fwd::<f16, true>, attention_fwd::<bf16, true>]),
     Op::of_half("attention_bwd", HEADS, [attention_bwd::<f16, false>, attention_bwd::<bf16, false>]),
     Op::of_half("attention_bwd_causal", HEADS, [attention_bwd::<f16, true>, attention_bwd::<bf16, true>]),
-    Op::new("cross_entropy", VOCABULARY, [cross_entropy::<f32>, cross_entropy::<f16>, cross_entropy::<bf16>]),
-    Op::new("embedding_fwd", MATRIX, [embedding_fwd::<f32>, embedding_fwd::<f16>, embedding_fwd::<bf16>]),
-    Op::new("embedding_bwd", MATRIX, [embedding_bwd::<f32>, embedding_bwd::<f16>, embedding_bwd::<bf16>]),
+    Op::new("cross_entropy", LOGITS, [cross_entropy::<f32>, cross_entropy::<f16>, cross_entropy::<bf16>]),
+    Op::new("dropout", MATRIX, [dropout::<f32, false>, dropout::<f16, false>, dropout::<bf16, false>]),
+    Op::new("dropout_residual", MATRIX, [dropout::<f32, true>, dropout::<f16, true>, dropout::<bf16, true>]),
+    Op::new("embedding_fwd", WORDS, [embedding_fwd::<f32>, embedding_fwd::<f16>, embedding_fwd::<bf16>]),
+    Op::new("embedding_bwd", WORDS, [embedding_bwd::<f32>, embedding_bwd::<f16>, embedding_bwd::<bf16>]),
     Op::new("gelu_fwd", MATRIX, [gelu_fwd::<f32, false>, gelu_fwd::<f16, false>, gelu_fwd::<bf16, false>]),
     Op::new("gelu_fwd_bias", MATRIX, [gelu_fwd::<f32, true>, gelu_fwd::<f16, true>, gelu_fwd::<bf16, true>]),
     Op::new("gelu_bwd", MATRIX, [gelu_bwd::<f32, false>, gelu_bwd::<f16, false>, gelu_bwd::<bf16, false>]),
@@ -126,6 +136,8 @@ pub const OPS: &[Op] = &[
         MATRIX,
         [layer_bwd::<f32, true>, layer_bwd::<f16, true>, layer_bwd::<bf16, true>],
     ),
+    Op::new("lion", LIST, [lion::<f32, false>, lion::<f16, false>, lion::<bf16, false>]),
+    Op::new("lion8", LIST, [lion::<f32, true>, lion::<f16, true>, lion::<bf16, true>]),
     Op::new("rms_norm_fwd", MATRIX, [rms_fwd::<f32, false>, rms_fwd::<f16, false>, rms_fwd::<bf16, false>]),
     Op::new("rms_norm_fwd_residual", MATRIX, [rms_fwd::<f32, true>, rms_fwd::<f16, true>, rms_fwd::<bf16, true>]),
     Op::new("rms_norm_bwd", MATRIX, [rms_bwd::<f32, false>, rms_bwd::<f16, false>, rms_bwd::<bf16, false>]),
@@ -136,7 +148,8 @@ pub const OPS: &[Op] = &[
 ];
 
 const MATRIX: &[(&str, usize)] = &[("rows", 256), ("width", 1024)];
-const VOCABULARY: &[(&str, usize)] = &[("rows", 16), ("width", 32_000)];
+const LOGITS: &[(&str, usize)] = &[("rows", 16), ("width", 32_000)];
+const WORDS: &[(&str, usize)] = &[("rows", 256), ("width", 768), ("vocabulary", 1024)];
 const ROTARY: &[(&str, usize)] = &[("rows", 256), ("width", 1280)];
 const LIST: &[(&str, usize)] = &[("tensors", 4), ("elements", 65_536)];
 const HEADS: &[(&str, usize)] = &[("batch", 1), ("heads", 2), ("length", 256), ("dim", 64)];
@@ -163,6 +176,21 @@ fn activation<T: Float, const BACKWARD: bool>(device: &EmulatedDevice, sizes: &S
     measure(device, &gated, sizes.matrix())
 }
 
+fn adamw<T: Float, const MASTER: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    let bytes = if MASTER { 24 + 2 * size_of::<T>() } else { 16 + 3 * size_of::<T>() };
+    let (variant, options) = (if MASTER { "step_master" } else { "step" }, warpsmith::ops::adamw::Options::default());
+    let step = Step::<warpsmith::ops::adamw::Rule, T> { variant, options, master: MASTER, bytes, element: PhantomData };
+    measure(device, &step, sizes.list())
+}
+
+fn lion<T: Float, const CODES: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    let bytes = if CODES { 2 } else { 8 } + 3 * size_of::<T>();
+    let (variant, states) = if CODES { ("step8", States::Codes) } else { ("step", States::Floats) };
+    let options = warpsmith::ops::lion::Options { states, ..Default::default() };
+    let step = Step::<warpsmith::ops::lion::Rule, T> { variant, options, master: false, bytes, element: PhantomData };
+    measure(device, &step, sizes.list())
+}
+
 fn adamw8bit<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
     measure(device, &adamw8bit::Step::<T>(PhantomData), sizes.list())
 }
@@ -186,12 +214,18 @@ fn cross_entropy<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
     measure(device, &fused, sizes.matrix())
 }
 
+fn dropout<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &dropout::Dropout::<T> { residual: RESIDUAL, element: PhantomData }, sizes.matrix())
+}
+
 fn embedding_fwd<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
-    measure(device, &embedding::Forward::<T>(PhantomData), sizes.matrix())
+    let [vocabulary] = sizes.of(["vocabulary"]);
+    measure(device, &embedding::Forward::<T> { vocabulary, element: PhantomData }, sizes.matrix())
 }
 
 fn embedding_bwd<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
-    measure(device, &embedding::Backward::<T>(PhantomData), sizes.matrix())
+    let [vocabulary] = sizes.of(["vocabulary"]);
+    measure(device, &embedding::Backward::<T> { vocabulary, element: PhantomData }, sizes.matrix())
 }
 
 fn gelu_fwd<T: Float, const BIAS: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
@@ -232,4 +266,48 @@ fn softmax_fwd<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
 
 fn softmax_bwd<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
     measure(device, &softmax::Backward::<T>(PhantomData), sizes.matrix())
+}
+
+#[cfg(test)]
+mod tests {
+    use warpsmith::emulator::{Attribution, Counters, DeviceModel};
+
+    use super::*;
+
+    /// The smallest sizes that every operation takes.
+    fn small(op: &Op) -> Sizes {
+        let least = |name: &str| match name {
+            "batch" | "heads" | "tensors" => 1,
+            "dim" => 64,
+            "width" => 640,
+            "elements" => 300,
+            _ => 33,
+        };
+        Sizes(op.sizes.iter().map(|(name, _)| (*name, least(name))).collect())
+    }
+
+    #[test]
+    fn every_operation_is_profiled_and_its_lines_are_found() {
+        let device = EmulatedDevice::new(DeviceModel::Sm80);
+        for op in OPS {
+            let run = op.types[2].unwrap();
+            let measured = run(&device, &small(op));
+            let mut all = Counters::default();
+            measured.profiles.iter().for_each(|profile| all += &profile.counters());
+            // Each tensor is read or written at least once, in whole; absent lanes of a ragged row are not counted.
+            let moved = all.global_load_bytes + all.global_store_bytes;
+            assert!(moved as usize >= measured.bytes, "{}: {moved} of {} bytes", op.name, measured.bytes);
+            for line in measured.profiles.iter().flat_map(|profile| profile.lines(Attribution::Outermost)) {
+                let line = line.line.unwrap_or_else(|| panic!("{}: instructions without a line", op.name));
+                assert!(crate::text(&line).is_some(), "{}: {line:?}", op.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (at, op) in OPS.iter().enumerate() {
+            assert!(OPS[..at].iter().all(|other| other.name != op.name), "{}", op.name);
+        }
+    }
 }

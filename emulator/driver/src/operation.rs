@@ -1,9 +1,11 @@
 //! What a stream does: run at once, or kept in a graph and run at each of its launches.
 
 use std::ffi::c_void;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::sync::{Arc, PoisonError};
 
-use ptx_emulator::{Config, FaultKind, Faults, Launch, LaunchError};
+use ptx_emulator::{Config, FaultKind, Faults, Launch, LaunchError, Profile, SourceLine};
 
 use crate::abi::{Handle, HostFunction};
 use crate::control;
@@ -107,13 +109,10 @@ impl Driver {
             params: &launch.params,
             config: resident.as_ref(),
         };
-        let result = match launch.cluster {
-            Some(cluster) => context.emulator.launch_cluster(&kernel, cluster),
-            None => context.emulator.launch(&kernel),
-        };
-        match result {
-            Ok(_) => {
+        match context.emulator.profile(&kernel, launch.cluster) {
+            Ok(profile) => {
                 self.forms.note(&launch.code.kernel);
+                self.append(&profile);
                 Ok(())
             }
             Err(LaunchError::Faults(faults)) => {
@@ -129,6 +128,21 @@ impl Driver {
                     _ => CudaError::INVALID_VALUE,
                 })
             }
+        }
+    }
+
+    /// Appends what a launch has counted to the file that the settings name. Where the sources are found under the names that the
+    /// PTX has for them, their lines are quoted.
+    fn append(&self, profile: &Profile) {
+        let Some(path) = &self.settings.profile else { return };
+        let source = |line: &SourceLine| {
+            let text = std::fs::read_to_string(&line.file).ok()?;
+            text.lines().nth(line.line.checked_sub(1)? as usize).map(str::to_owned)
+        };
+        let text = format!("{}\n", profile.report().source(&source));
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
+            self.record.remark(&format!("PTX_EMULATOR_PROFILE={}: {error}", path.display()));
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Settings {
     pub record: Option<PathBuf>,
     /// Where executed forms of instruction are noted.
     pub forms: Option<PathBuf>,
+    /// Where the counts of each launch are appended.
+    pub profile: Option<PathBuf>,
     /// Armed failures.
     pub failures: Vec<Failure>,
 }
@@ -26,7 +28,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let devices = vec![Config::new(DeviceModel::Sm80)];
-        Self { devices, version: 12080, execute: true, record: None, forms: None, failures: Vec::new() }
+        Self { devices, version: 12080, execute: true, record: None, forms: None, profile: None, failures: Vec::new() }
     }
 }
 
@@ -53,6 +55,7 @@ impl Settings {
         settings.execute = flag(&get, "EXECUTE")?.unwrap_or(true);
         settings.record = get("RECORD").map(PathBuf::from);
         settings.forms = get("FORMS").map(PathBuf::from);
+        settings.profile = get("PROFILE").map(PathBuf::from);
         if let Some(failures) = get("FAIL") {
             settings.failures = inject::parse(&failures).map_err(|wrong| format!("PTX_EMULATOR_FAIL: {wrong}"))?;
         }

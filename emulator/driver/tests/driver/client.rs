@@ -267,6 +267,27 @@ fn executed_forms_stand_in_a_file_once_a_kernel() {
 }
 
 #[test]
+fn the_counts_of_launches_are_written_to_a_file() {
+    let path = std::env::temp_dir().join(format!("ptx-emulator-driver-profile-{}.txt", std::process::id()));
+    let file = path.to_str().unwrap();
+    emulated("client::the_counts_of_launches_are_written_to_a_file", &[("PTX_EMULATOR_PROFILE", file)], || {
+        let context = CudaContext::new(0).unwrap();
+        let stream = context.new_stream().unwrap();
+        let add_step = kernel(&context, "add_step");
+        let data = stream.alloc_zeros::<u32>(32).unwrap();
+        for _ in 0..2 {
+            // SAFETY: 32 threads stay inside 32 elements.
+            unsafe { stream.launch_builder(&add_step).arg(&data).arg(&1u32).launch(one_block(32)) }.unwrap();
+        }
+        stream.synchronize().unwrap();
+        let profile = std::fs::read_to_string(std::env::var("PTX_EMULATOR_PROFILE").unwrap()).unwrap();
+        assert_eq!(profile.matches("add_step: grid 1x1x1, blocks of 32x1x1 threads\n").count(), 2, "{profile}");
+        assert!(profile.contains("  loads                      128               4      100.0 %\n"), "{profile}");
+    });
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
 fn threads_share_a_context() {
     emulated("client::threads_share_a_context", &[], || {
         let context = CudaContext::new(0).unwrap();
