@@ -226,8 +226,8 @@ fn every_operation(criterion: &mut Criterion, device: &CudaDevice) {
     bench.measure(&attention::Backward { causal: true, batch_and_heads: Some((1, 2)), element });
     bench.measure(&cross_entropy::Fused { options: Options::default(), name: "fused", element });
     bench.measure(&dropout::Dropout { residual, element });
-    bench.measure(&embedding::Forward(element));
-    bench.measure(&embedding::Backward(element));
+    bench.measure(&embedding::Forward { vocabulary: 50_304, element });
+    bench.measure(&embedding::Backward { vocabulary: 50_304, element });
     bench.measure(&gelu::Forward { form: Form::Tanh, bias: !bias, element });
     bench.measure(&gelu::Backward { form: Form::Tanh, bias, element });
     bench.measure(&layer_norm::Forward { residual, element });
