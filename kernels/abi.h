@@ -13,6 +13,7 @@
 #include "lamb/lamb_params.h"
 #include "layer_norm/layer_norm_params.h"
 #include "lion/lion_params.h"
+#include "mask_tokens/mask_tokens_params.h"
 #include "rms_norm/rms_norm_params.h"
 #include "rotary/rotary_params.h"
 #include "softmax/softmax_params.h"

@@ -40,6 +40,7 @@
 //! | [`ops::lion`] | a step over a list of parameters, states of 32 or 8 bits | | f32, f16, bf16 |
 //! | [`ops::activation`] | SiLU, quick-GELU, ReLU and its square, GELU; SwiGLU, GeGLU and ReGLU of packed or separate tensors; in place or not | gradients of input, or of gate and up | f32, f16, bf16 |
 //! | [`ops::layer_norm`] | saves mean and rstd, residual added in the same pass | gradients of input, weight and bias | f32, f16, bf16 |
+//! | [`ops::mask_tokens`] | masked tokens and labels, 80/10/10 or other shares, in place | | i32, i64 |
 //! | [`ops::rms_norm`] | saves rstd, residual added in the same pass; rounds as PyTorch, Llama or Gemma do | gradients of input and weight | f32, f16, bf16 |
 //! | [`ops::rotary`] | queries and keys in one launch, in place or not, any positions, NTK, YaRN and Llama 3 scaling | the rotation back | f32, f16, bf16 |
 //! | [`ops::softmax`] | scale, masks of bytes or numbers, diagonal; in place | gradient of the input, in place | f32, f16, bf16 |

@@ -63,7 +63,8 @@ pub const fn blocks(words: u64) -> u64 {
     words.div_ceil(4)
 }
 
-/// How many of the 2^32 words lie below a probability, which is neither 0 nor 1.
-pub(crate) fn threshold(probability: f64) -> u32 {
-    (probability * 2f64.powi(32)).round().clamp(1.0, f64::from(u32::MAX)) as u32
+/// How many of the 2^32 words decide for what has this probability: those below this.
+pub(crate) fn words_below(probability: f64) -> u64 {
+    let words = (probability * 2f64.powi(32)).round() as u64;
+    if probability > 0.0 && probability < 1.0 { words.clamp(1, u32::MAX.into()) } else { words }
 }

@@ -17,6 +17,7 @@ use warpsmith::ops::cross_entropy::{self, Reduction};
 use warpsmith::ops::dropout;
 use warpsmith::ops::embedding;
 use warpsmith::ops::gelu::{self, Form};
+use warpsmith::ops::mask_tokens;
 use warpsmith::ops::rms_norm::{self, Casting};
 use warpsmith::ops::rotary::{self, Frequencies, Pairing, Scaling};
 use warpsmith::ops::softmax;
@@ -390,6 +391,25 @@ fn a_dropout_plan_allocates_nothing() {
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
         let (count, plan) = allocations(|| dropout::plan_backward(&backward, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "pitch {pitch}");
+    }
+}
+
+#[test]
+fn a_masking_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    let tokens = |place| vector(place, 800, DType::I64);
+    let options = mask_tokens::Options { special_tokens: &[101, 102], ..mask_tokens::Options::new(103, 30_522) };
+    for all in [false, true] {
+        let desc = mask_tokens::ForwardDesc {
+            input: tokens(1),
+            special: all.then(|| vector(2, 800, DType::U8)),
+            output: tokens(if all { 1 } else { 3 }),
+            labels: tokens(4),
+            random: warpsmith::random::RandomDesc { state: vector(5, 2, DType::I64), offset: 6 },
+            options: &options,
+        };
+        let (count, plan) = allocations(|| mask_tokens::plan_forward(&desc, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "all {all}");
     }
 }
 

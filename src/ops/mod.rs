@@ -20,6 +20,7 @@ pub mod lamb;
 pub mod layer_norm;
 pub mod lion;
 pub mod optimizer;
+pub mod mask_tokens;
 mod resident;
 pub mod rms_norm;
 pub mod rotary;

@@ -1,17 +1,14 @@
 //! Dropout on the CPU: the mask bit for bit, and the formula.
 
-use crate::random::threshold;
+use crate::random::words_below;
 use crate::reference::philox;
 
 /// Which of `count` elements are kept by the call that begins at block `offset` of a seed: those whose word, number `i % 4` of block `i / 4`, is not
 /// below the threshold of the probability of dropping.
 pub fn mask(seed: u64, offset: u64, probability: f32, count: usize) -> Vec<bool> {
-    if probability == 0.0 || probability == 1.0 {
-        return vec![probability == 0.0; count];
-    }
-    let threshold = threshold(probability.into());
+    let dropped = words_below(probability.into());
     let word = |i: usize| philox::block(seed, offset.wrapping_add(i as u64 / 4), 0)[i % 4];
-    (0..count).map(|i| word(i) >= threshold).collect()
+    (0..count).map(|i| u64::from(word(i)) >= dropped).collect()
 }
 
 /// `residual + keep * input / (1 - p)`; the gradient of the input is the same of the output's, without a residual.

@@ -17,6 +17,7 @@ pub mod lamb;
 pub mod layer_norm;
 pub mod lion;
 pub mod optimizer;
+pub mod mask_tokens;
 pub mod philox;
 pub mod rms_norm;
 pub mod rotary;

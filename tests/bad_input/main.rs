@@ -20,6 +20,7 @@ mod grad_clip;
 mod lamb;
 mod layer_norm;
 mod lion;
+mod mask_tokens;
 mod rms_norm;
 mod rotary;
 mod softmax;

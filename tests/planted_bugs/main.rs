@@ -50,6 +50,9 @@ mod layer_norm;
 #[path = "../lion/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod lion;
+#[path = "../mask_tokens/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod mask_tokens;
 #[path = "../rms_norm/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod rms_norm;

@@ -6,7 +6,7 @@ use crate::check::{address, disjoint};
 use crate::device::{self, Caps, Launch};
 use crate::error::{Error, Result};
 use crate::ops::tiles::{Tensor, Walk, apart_or_in_place};
-use crate::random::{RandomDesc, threshold};
+use crate::random::{RandomDesc, words_below};
 use crate::view::TensorDesc;
 
 /// A pass that has been checked, ready to be launched any number of times.
@@ -65,7 +65,7 @@ fn plan(
     let (random_words, threshold, scale) = match probability {
         0.0 => (false, 0, 1.0),
         1.0 => (false, 1, 0.0),
-        p => (true, threshold(p.into()), (1.0 / (1.0 - f64::from(p))) as f32),
+        p => (true, words_below(p.into()) as u32, (1.0 / (1.0 - f64::from(p))) as f32),
     };
     let params = DropoutFwdParams {
         input: tensors.input.address,

@@ -1,6 +1,6 @@
 //! The launchers of what draws random numbers.
 
-use warpsmith::ops::dropout;
+use warpsmith::ops::{dropout, mask_tokens};
 use warpsmith::random::{self, Random};
 use warpsmith::{Buffer as _, CudaDevice, Device, Result};
 
@@ -8,7 +8,7 @@ use super::{Launcher, ROWS, WIDTH, ones};
 
 /// All of them.
 pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
-    Ok(vec![dropout(device)?, dropout_onto(device)?, dropout_backward(device)?])
+    Ok(vec![dropout(device)?, dropout_onto(device)?, dropout_backward(device)?, masking(device)?])
 }
 
 fn dropout(device: &CudaDevice) -> Result<Launcher> {
@@ -40,4 +40,20 @@ fn dropout_backward(device: &CudaDevice) -> Result<Launcher> {
         dropout::backward_in_place(&device, gradient.view_mut([ROWS, WIDTH])?, random, 0.1)
     };
     Ok(Launcher { name: "dropout::backward", reads: 1, writes: 1, kernels: 1, call: Box::new(call) })
+}
+
+fn masking(device: &CudaDevice) -> Result<Launcher> {
+    let (mut tokens, special) = (device.upload(&[7_i64; ROWS])?, device.upload(&[0_u8; ROWS])?);
+    let (mut labels, state) = (device.alloc::<i64>(ROWS)?, device.upload(&random::state(1, 2))?);
+    let device = device.clone();
+    let call = move || {
+        let tensors = mask_tokens::Forward {
+            tokens: mask_tokens::Tokens::InPlace(tokens.view_mut([ROWS])?),
+            special: Some(special.view([ROWS])?),
+            labels: labels.view_mut([ROWS])?,
+            random: Random { state: state.view([2])?, offset: 0 },
+        };
+        mask_tokens::forward(&device, tensors, &mask_tokens::Options::new(103, 30_522))
+    };
+    Ok(Launcher { name: "mask_tokens::forward", reads: 2, writes: 2, kernels: 1, call: Box::new(call) })
 }

@@ -4,12 +4,14 @@ use half::{bf16, f16};
 
 use super::Problem;
 use crate::dropout::{self, Target};
+use crate::mask_tokens;
 
 /// All of them.
 pub fn add(all: &mut Vec<Problem>) {
     dropout::<f32>(all);
     dropout::<f16>(all);
     dropout::<bf16>(all);
+    mask_tokens(all);
 }
 
 fn dropout<T: dropout::Real>(all: &mut Vec<Problem>) {
@@ -30,4 +32,27 @@ fn dropout<T: dropout::Real>(all: &mut Vec<Problem>) {
     // Rows on boundaries that do not begin with a block of words.
     let problem = dropout::Problem::new(9, 8 * lanes + 1, Target::Sum);
     add(dropout::Problem { gaps: [lanes - 1; 2], ..problem });
+}
+
+fn mask_tokens(all: &mut Vec<Problem>) {
+    use mask_tokens::Problem as Masking;
+    let mut add = |problem: Masking| all.push(Box::new(move |device| problem.check(device, "planted")));
+    // Groups that are whole and not, on boundaries and off them, several blocks, with bytes and without, in place and not.
+    for count in [1, 3, 1027, 4096, 5001] {
+        add(Masking::new(count));
+        add(Masking { in_place: true, ..Masking::new(count) }.with_special());
+    }
+    let apart = Masking { shifts: [1, 2, 3, 2], offsets: [u64::MAX - 40, 3], ..Masking::new(601) };
+    add(apart.clone());
+    add(apart.with_special());
+    // Redraws, of which several follow one another.
+    let problem = Masking { shifts: [0, 0, 0, 1], ..Masking::new(2000) }.with_special();
+    let options = warpsmith::ops::mask_tokens::Options {
+        probability: 0.9,
+        mask_share: 0.1,
+        random_share: 0.8,
+        vocabulary: 3 << 29,
+        ..problem.options
+    };
+    add(Masking { options, ..problem });
 }
