@@ -5,6 +5,7 @@
 #include "attention/attention_params.h"
 #include "common/codes_params.h"
 #include "common/optimizer_params.h"
+#include "bce_with_logits/bce_with_logits_params.h"
 #include "cross_entropy/cross_entropy_params.h"
 #include "dropout/dropout_params.h"
 #include "embedding/embedding_params.h"

@@ -634,6 +634,140 @@ const _: () = {
         [::core::mem::offset_of!(AttentionBwdParams, scale_log2) - 328usize];
     ["Offset of field: AttentionBwdParams::reserved"][::core::mem::offset_of!(AttentionBwdParams, reserved) - 332usize];
 };
+/// Threads of every block.
+pub const BCE_WITH_LOGITS_THREADS: u32 = 256;
+/// Most blocks: as many partial sums.
+pub const BCE_WITH_LOGITS_MAX_BLOCKS: u32 = 1024;
+/// `kind`: targets are i32, 0 or 1 or not counted.
+pub const BCE_WITH_LOGITS_I32: u32 = 0;
+/// `kind`: targets are i64, likewise.
+pub const BCE_WITH_LOGITS_I64: u32 = 1;
+/// `kind`: targets are probabilities of type T.
+pub const BCE_WITH_LOGITS_SOFT: u32 = 2;
+/// Targets and what of them counts.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct BceWithLogitsTargets {
+    /// [count], read, of the type that `kind` says.
+    pub targets: u64,
+    /// [count] bytes, read, optional: 0 where an element does not count.
+    pub mask: u64,
+    /// The target, of i32 or i64, of elements that do not count.
+    pub ignore_index: i64,
+    /// Elements.
+    pub count: u64,
+    /// One of the kinds above.
+    pub kind: u32,
+    /// Not 0 where targets, and in `bce_with_logits_fwd_T` all tensors of T or f32, begin at multiples of 16 bytes.
+    pub vectorised: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of BceWithLogitsTargets"][::core::mem::size_of::<BceWithLogitsTargets>() - 40usize];
+    ["Alignment of BceWithLogitsTargets"][::core::mem::align_of::<BceWithLogitsTargets>() - 8usize];
+    ["Offset of field: BceWithLogitsTargets::targets"][::core::mem::offset_of!(BceWithLogitsTargets, targets) - 0usize];
+    ["Offset of field: BceWithLogitsTargets::mask"][::core::mem::offset_of!(BceWithLogitsTargets, mask) - 8usize];
+    ["Offset of field: BceWithLogitsTargets::ignore_index"]
+        [::core::mem::offset_of!(BceWithLogitsTargets, ignore_index) - 16usize];
+    ["Offset of field: BceWithLogitsTargets::count"][::core::mem::offset_of!(BceWithLogitsTargets, count) - 24usize];
+    ["Offset of field: BceWithLogitsTargets::kind"][::core::mem::offset_of!(BceWithLogitsTargets, kind) - 32usize];
+    ["Offset of field: BceWithLogitsTargets::vectorised"]
+        [::core::mem::offset_of!(BceWithLogitsTargets, vectorised) - 36usize];
+};
+/// Arguments of `bce_with_logits_count`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct BceWithLogitsCountParams {
+    /// Where the targets are.
+    pub targets: BceWithLogitsTargets,
+    /// [blocks] u32, written: the elements that count.
+    pub counts: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of BceWithLogitsCountParams"][::core::mem::size_of::<BceWithLogitsCountParams>() - 48usize];
+    ["Alignment of BceWithLogitsCountParams"][::core::mem::align_of::<BceWithLogitsCountParams>() - 8usize];
+    ["Offset of field: BceWithLogitsCountParams::targets"]
+        [::core::mem::offset_of!(BceWithLogitsCountParams, targets) - 0usize];
+    ["Offset of field: BceWithLogitsCountParams::counts"]
+        [::core::mem::offset_of!(BceWithLogitsCountParams, counts) - 40usize];
+};
+/// Arguments of `bce_with_logits_fwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct BceWithLogitsFwdParams {
+    /// Where the targets are.
+    pub targets: BceWithLogitsTargets,
+    /// [count] T, read.
+    pub logits: u64,
+    /// [blocks] u32, read, present for a mean: what `bce_with_logits_count` wrote, by as many blocks.
+    pub counts: u64,
+    /// [1] or [count] f32, read, optional: what the gradient is multiplied by.
+    pub grad_loss: u64,
+    /// [count] T, written, optional; may be `logits` itself.
+    pub grad_logits: u64,
+    /// [count] f32, written, optional: each element's loss.
+    pub losses: u64,
+    /// [blocks] f32, written, optional: their sums.
+    pub partials: u64,
+    /// 1 where `grad_loss` has an element for each logit, 0 where it has one.
+    pub grad_loss_stride: u32,
+    /// What the loss of a target of 1 is multiplied by.
+    pub pos_weight: f32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of BceWithLogitsFwdParams"][::core::mem::size_of::<BceWithLogitsFwdParams>() - 96usize];
+    ["Alignment of BceWithLogitsFwdParams"][::core::mem::align_of::<BceWithLogitsFwdParams>() - 8usize];
+    ["Offset of field: BceWithLogitsFwdParams::targets"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, targets) - 0usize];
+    ["Offset of field: BceWithLogitsFwdParams::logits"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, logits) - 40usize];
+    ["Offset of field: BceWithLogitsFwdParams::counts"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, counts) - 48usize];
+    ["Offset of field: BceWithLogitsFwdParams::grad_loss"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, grad_loss) - 56usize];
+    ["Offset of field: BceWithLogitsFwdParams::grad_logits"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, grad_logits) - 64usize];
+    ["Offset of field: BceWithLogitsFwdParams::losses"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, losses) - 72usize];
+    ["Offset of field: BceWithLogitsFwdParams::partials"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, partials) - 80usize];
+    ["Offset of field: BceWithLogitsFwdParams::grad_loss_stride"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, grad_loss_stride) - 88usize];
+    ["Offset of field: BceWithLogitsFwdParams::pos_weight"]
+        [::core::mem::offset_of!(BceWithLogitsFwdParams, pos_weight) - 92usize];
+};
+/// Arguments of `bce_with_logits_reduce`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct BceWithLogitsReduceParams {
+    /// [blocks] f32, read.
+    pub partials: u64,
+    /// [blocks] u32, read, optional: the sum is divided by theirs.
+    pub counts: u64,
+    /// [1] f32, written.
+    pub loss: u64,
+    /// How many of each.
+    pub blocks: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of BceWithLogitsReduceParams"][::core::mem::size_of::<BceWithLogitsReduceParams>() - 32usize];
+    ["Alignment of BceWithLogitsReduceParams"][::core::mem::align_of::<BceWithLogitsReduceParams>() - 8usize];
+    ["Offset of field: BceWithLogitsReduceParams::partials"]
+        [::core::mem::offset_of!(BceWithLogitsReduceParams, partials) - 0usize];
+    ["Offset of field: BceWithLogitsReduceParams::counts"]
+        [::core::mem::offset_of!(BceWithLogitsReduceParams, counts) - 8usize];
+    ["Offset of field: BceWithLogitsReduceParams::loss"]
+        [::core::mem::offset_of!(BceWithLogitsReduceParams, loss) - 16usize];
+    ["Offset of field: BceWithLogitsReduceParams::blocks"]
+        [::core::mem::offset_of!(BceWithLogitsReduceParams, blocks) - 24usize];
+    ["Offset of field: BceWithLogitsReduceParams::reserved"]
+        [::core::mem::offset_of!(BceWithLogitsReduceParams, reserved) - 28usize];
+};
 /// 16-byte vectors of a row that a thread loads at once, and holds in registers when they are the last ones.
 pub const CROSS_ENTROPY_VECTORS: u32 = 4;
 /// Most threads of a block of `cross_entropy_fwd_T`.
@@ -2380,6 +2514,50 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for AttentionBwdParams {}
+
+const _: () = assert!(
+    size_of::<BceWithLogitsTargets>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "BceWithLogitsTargets has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for BceWithLogitsTargets {}
+
+const _: () = assert!(
+    size_of::<BceWithLogitsCountParams>() == size_of::<BceWithLogitsTargets>() + size_of::<u64>(),
+    "BceWithLogitsCountParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for BceWithLogitsCountParams {}
+
+const _: () = assert!(
+    size_of::<BceWithLogitsFwdParams>()
+        == size_of::<BceWithLogitsTargets>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<f32>(),
+    "BceWithLogitsFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for BceWithLogitsFwdParams {}
+
+const _: () = assert!(
+    size_of::<BceWithLogitsReduceParams>()
+        == size_of::<u64>() + size_of::<u64>() + size_of::<u64>() + size_of::<u32>() + size_of::<u32>(),
+    "BceWithLogitsReduceParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for BceWithLogitsReduceParams {}
 
 const _: () = assert!(
     size_of::<CrossEntropyTotalsParams>()

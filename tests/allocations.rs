@@ -13,6 +13,7 @@ use warpsmith::device::{Params, Queue};
 use warpsmith::emulator::{Config, DeviceModel, Emulator, Launch, Module};
 use warpsmith::ops::activation::{self, Function};
 use warpsmith::ops::adamw8bit::{self, AdamW8bit, ParameterDesc, Scalars, ScalarsDesc, Tensors};
+use warpsmith::ops::bce_with_logits;
 use warpsmith::ops::cross_entropy::{self, Reduction};
 use warpsmith::ops::dropout;
 use warpsmith::ops::embedding;
@@ -410,6 +411,28 @@ fn a_masking_plan_allocates_nothing() {
         };
         let (count, plan) = allocations(|| mask_tokens::plan_forward(&desc, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "all {all}");
+    }
+}
+
+#[test]
+fn a_bce_plan_allocates_nothing() {
+    use bce_with_logits::Reduction;
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    for (reduction, all) in [(Reduction::Mean, false), (Reduction::Sum, true), (Reduction::None, true)] {
+        let of_loss = |place| vector(place, if reduction == Reduction::None { 800 } else { 1 }, DType::F32);
+        let bytes = bce_with_logits::workspace_bytes(800, DType::Bf16, reduction);
+        let desc = bce_with_logits::ForwardDesc {
+            logits: vector(1, 800, DType::Bf16),
+            targets: vector(2, 800, if all { DType::I64 } else { DType::Bf16 }),
+            mask: all.then(|| vector(3, 800, DType::U8)),
+            grad_loss: all.then(|| of_loss(4)),
+            grad_logits: Some(vector(if all { 1 } else { 5 }, 800, DType::Bf16)),
+            loss: Some(of_loss(6)),
+            workspace: Some(vector(7, bytes.max(1), DType::U8)),
+            options: bce_with_logits::Options { reduction, ..Default::default() },
+        };
+        let (count, plan) = allocations(|| bce_with_logits::plan_forward(&desc, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "{reduction:?}");
     }
 }
 

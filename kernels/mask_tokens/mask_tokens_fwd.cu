@@ -146,7 +146,7 @@ template <typename Id>
 __device__ __forceinline__ void fwd(const MaskTokensFwdParams& p) {
     const Philox philox(p.state, p.random_offset);
     const uint64_t group = uint64_t{blockIdx.x} * (MASK_TOKENS_THREADS * GROUPS<Id>) + threadIdx.x;
-#pragma unroll
+#pragma unroll 1
     for (int i = 0; i < GROUPS<Id>; ++i) {
         const uint64_t first = (group + i * MASK_TOKENS_THREADS) * GROUP<Id>;
         if (first < p.count) {

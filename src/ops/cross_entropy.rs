@@ -15,6 +15,10 @@
 //! The gradient of the loss with respect to `x`, multiplied by `grad_loss`, is written in the same pass, each element rounded once.
 //! An ignored row has a gradient of zero.
 //!
+//! # Sentence pairs
+//! The loss of BERT's next-sentence prediction and of ALBERT's sentence order is this one over two classes: `[batch, 2]` logits of a linear layer over the first token of each
+//! sequence, and a target of 0 or 1 for each (in BERT 0 says that the second sentence follows the first).
+//!
 //! # The gradient, now or later
 //! Most training loops know what the gradient of the loss will be before they compute it: 1, a loss scale, 1 over the number of
 //! accumulated batches. They call [`forward`] once. A host with automatic differentiation learns it later: it calls [`forward`] for

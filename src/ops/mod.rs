@@ -9,6 +9,7 @@ pub mod activation;
 pub mod adamw;
 pub mod adamw8bit;
 pub mod attention;
+pub mod bce_with_logits;
 mod by_type;
 mod codes;
 pub mod cross_entropy;

@@ -8,6 +8,7 @@ pub mod activation;
 pub mod adamw;
 pub mod adamw8bit;
 pub mod attention;
+pub mod bce_with_logits;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;

@@ -12,6 +12,7 @@ mod adamw;
 mod adamw8bit;
 mod attention;
 mod attention_backward;
+mod bce_with_logits;
 mod cross_entropy;
 mod dropout;
 mod embedding;

@@ -7,5 +7,6 @@ mod accuracy;
 mod counts;
 mod determinism;
 mod edges;
+mod pairs;
 mod problem;
 mod references;

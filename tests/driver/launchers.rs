@@ -36,7 +36,11 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
     launchers.extend([layer_norm_backward(device)?, layer_norm_backward_weighted(device)?]);
     launchers.extend([rms_norm_forward(device)?, rms_norm_backward(device)?]);
     launchers.extend(attention::all(device)?);
-    launchers.extend([losses::cross_entropy_in_place(device)?, losses::cross_entropy_with_all(device)?]);
+    launchers.extend([
+        losses::cross_entropy_in_place(device)?,
+        losses::cross_entropy_with_all(device)?,
+        losses::bce(device)?,
+    ]);
     launchers.extend([rotary_in_place(device)?, rotary_backward(device)?]);
     launchers.extend([
         optimizers::adamw8bit(device)?,

@@ -64,6 +64,6 @@ fn random_tokens_are_not_biased() {
         assert_fair("a third", drawn.iter().filter(|&token| token % 3 == rest).count(), COUNT, 1.0 / 3.0);
     }
     let biased =
-        (0..COUNT as u64).map(|i| (i * 10_737 % (1 << 32)) * (3 << 29) >> 32).filter(|token| token % 3 == 2).count();
+        (0..COUNT as u64).map(|i| ((i * 10_737 % (1 << 32)) * (3 << 29)) >> 32).filter(|token| token % 3 == 2).count();
     assert!((biased as f64 / COUNT as f64 - 0.25).abs() < 0.01, "the test would not see it: {biased}");
 }

@@ -17,6 +17,9 @@ mod adamw;
 #[path = "../adamw8bit/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod adamw8bit;
+#[path = "../bce_with_logits/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod bce_with_logits;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../attention"]

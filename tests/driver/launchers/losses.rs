@@ -1,6 +1,6 @@
 //! The launchers of losses.
 
-use warpsmith::ops::cross_entropy;
+use warpsmith::ops::{bce_with_logits, cross_entropy};
 use warpsmith::{Buffer as _, CudaDevice, Device, Result};
 
 use super::{Launcher, ROWS, WIDTH, ones};
@@ -50,4 +50,23 @@ pub fn cross_entropy_with_all(device: &CudaDevice) -> Result<Launcher> {
         cross_entropy::forward(&device, tensors, &options)
     };
     Ok(Launcher { name: "cross_entropy::forward with all", reads: 4, writes: 5, kernels: 2, call: Box::new(call) })
+}
+
+/// The mean, the gradient over the logits.
+pub fn bce(device: &CudaDevice) -> Result<Launcher> {
+    let (mut x, targets, mut loss) = (ones(device, ROWS)?, device.upload(&[1_i64; ROWS])?, device.alloc(1)?);
+    let bytes = bce_with_logits::workspace_bytes(ROWS, warpsmith::DType::Bf16, bce_with_logits::Reduction::Mean);
+    let (device, mut workspace) = (device.clone(), device.upload(&vec![0u8; bytes])?);
+    let call = move || {
+        let tensors = bce_with_logits::Forward {
+            logits: bce_with_logits::Logits::InPlace(x.view_mut([ROWS])?),
+            targets: targets.view([ROWS])?,
+            mask: None,
+            loss: Some(loss.view_mut([1])?),
+            grad_loss: None,
+            workspace: Some(workspace.view_mut([bytes])?),
+        };
+        bce_with_logits::forward(&device, tensors, &bce_with_logits::Options::default())
+    };
+    Ok(Launcher { name: "bce_with_logits::forward", reads: 1, writes: 3, kernels: 3, call: Box::new(call) })
 }

@@ -5,13 +5,16 @@ use warpsmith::ops::cross_entropy::Reduction;
 
 use super::Problem;
 use crate::common::guard::Place;
-use crate::cross_entropy;
+use crate::{bce_with_logits, cross_entropy};
 
 /// All of them.
 pub fn add(all: &mut Vec<Problem>) {
     cross_entropy::<f32>(all);
     cross_entropy::<f16>(all);
     cross_entropy::<bf16>(all);
+    bce_with_logits::<f32>(all);
+    bce_with_logits::<f16>(all);
+    bce_with_logits::<bf16>(all);
 }
 
 fn cross_entropy<T: cross_entropy::Real>(all: &mut Vec<Problem>) {
@@ -44,4 +47,28 @@ fn cross_entropy<T: cross_entropy::Real>(all: &mut Vec<Problem>) {
     // The sums over rows: more rows than threads, with and without a rest.
     add(cross_entropy::Problem::new(9001, 5, 1));
     add(cross_entropy::Problem::new(5120, 2, 1).with_all());
+}
+
+fn bce_with_logits<T: bce_with_logits::Real>(all: &mut Vec<Problem>) {
+    use bce_with_logits::{Kind, Problem as Bce};
+    use warpsmith::ops::bce_with_logits::Reduction as Of;
+    let mut add = |problem: Bce<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
+    for kind in [Kind::I32, Kind::I64, Kind::Soft] {
+        // Vectors that are whole and not, several blocks, every kind of loss; on boundaries and off them.
+        for (count, reduction) in [(1, Of::Mean), (77, Of::None), (2048, Of::None), (4099, Of::Sum), (9005, Of::Mean)] {
+            let problem = Bce::new(count, kind).reduced(reduction);
+            add(problem.clone());
+            add(Bce { shifts: [1, 1, 1, 1], ..problem.with_all() });
+        }
+        // Logits of every size, so that no large value hides the error of a small one.
+        for size in [0.01, 0.3, 1.5, 6.0, 20.0] {
+            let problem = Bce::new(40, kind).reduced(Of::None);
+            let logits = problem.logits.iter().map(|x| T::from_f64(size * (1.0 + x.to_f64() / 10.0))).collect();
+            add(Bce { logits, grad_loss: None, ..problem });
+        }
+    }
+    // More vectors than threads, and more blocks than threads of the last sum.
+    if size_of::<T>() == 4 {
+        add(Bce::new((1 << 20) + 4099, Kind::I32));
+    }
 }

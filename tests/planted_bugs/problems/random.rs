@@ -38,10 +38,16 @@ fn mask_tokens(all: &mut Vec<Problem>) {
     use mask_tokens::Problem as Masking;
     let mut add = |problem: Masking| all.push(Box::new(move |device| problem.check(device, "planted")));
     // Groups that are whole and not, on boundaries and off them, several blocks, with bytes and without, in place and not.
-    for count in [1, 3, 1027, 4096, 5001] {
+    for count in [1, 3, 1027, 2047, 4096, 5002] {
         add(Masking::new(count));
         add(Masking { in_place: true, ..Masking::new(count) }.with_special());
     }
+    let eight = warpsmith::ops::mask_tokens::Options {
+        special_tokens: &[0, 100, 101, 102, 103, 5, 6, 7],
+        ..Masking::new(1).options
+    };
+    let tokens = (0..1500).map(|i| i % 9).collect();
+    add(Masking { tokens, options: eight, ..Masking::new(1500) });
     let apart = Masking { shifts: [1, 2, 3, 2], offsets: [u64::MAX - 40, 3], ..Masking::new(601) };
     add(apart.clone());
     add(apart.with_special());
