@@ -74,6 +74,7 @@ fn a_launch_on_the_emulator_allocates_what_the_emulator_does() -> warpsmith::Res
     let config = Config { workers: 1, ..Config::new(DeviceModel::Sm80) };
     let emulator = Emulator::new(config.clone());
     let (x, y) = (emulator.alloc(400, "x").expect("400 bytes"), emulator.alloc(400, "y").expect("400 bytes"));
+    emulator.write(x, &[0; 400]).expect("400 bytes");
     let module = Module::load(PTX).expect("the text is sound");
     let kernel = module.kernel("scale").expect("it has the kernel");
     let params = ScaleParams { x, y, count: 100, factor: 2.0 };

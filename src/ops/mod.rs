@@ -22,6 +22,7 @@ pub mod layer_norm;
 pub mod lion;
 pub mod optimizer;
 pub mod mask_tokens;
+pub mod optimizer;
 mod resident;
 pub mod rms_norm;
 pub mod rotary;

@@ -19,6 +19,7 @@ pub mod layer_norm;
 pub mod lion;
 pub mod optimizer;
 pub mod mask_tokens;
+pub mod optimizer;
 pub mod philox;
 pub mod rms_norm;
 pub mod rotary;

@@ -87,7 +87,9 @@ fn every_argument_is_named_and_nothing_written() {
         ("a mask of numbers", ("dtype", "mask"), |d| change(&mut d.mask, |t| TensorDesc { dtype: DType::F32, ..t })),
         ("another mask", ("shape", "mask"), |d| change(&mut d.mask, |t| shaped(t, [COUNT + 1]))),
         ("a loss for each", ("shape", "loss"), |d| change(&mut d.loss, |t| shaped(t, [COUNT]))),
-        ("one loss for all", ("shape", "loss"), |d| d.options.reduction = Reduction::None),
+        ("one loss for all", ("shape", "loss"), |d| {
+            (d.options.reduction, d.grad_loss) = (Reduction::None, None);
+        }),
         ("no loss at all", ("null", "loss"), |d| change(&mut d.loss, |t| at(t, 0))),
         ("a gradient for each", ("shape", "grad_loss"), |d| change(&mut d.grad_loss, |t| shaped(t, [COUNT]))),
         ("another gradient", ("shape", "grad_logits"), |d| change(&mut d.grad_logits, |t| shaped(t, [1]))),

