@@ -62,7 +62,7 @@ fn bce_with_logits<T: bce_with_logits::Real>(all: &mut Vec<Problem>) {
         }
         // Logits of every size, so that no large value hides the error of a small one.
         for size in [0.01, 0.3, 1.5, 6.0, 20.0] {
-            let problem = Bce::new(40, kind).reduced(Of::None);
+            let problem = Bce::<T>::new(40, kind).reduced(Of::None);
             let logits = problem.logits.iter().map(|x| T::from_f64(size * (1.0 + x.to_f64() / 10.0))).collect();
             add(Bce { logits, grad_loss: None, ..problem });
         }
