@@ -1876,6 +1876,82 @@ const _: () = {
     ["Offset of field: LionParams::rest1"][::core::mem::offset_of!(LionParams, rest1) - 48usize];
     ["Offset of field: LionParams::rest2"][::core::mem::offset_of!(LionParams, rest2) - 52usize];
 };
+/// Threads of every block.
+pub const MASK_TOKENS_THREADS: u32 = 256;
+/// Tokens of a thread.
+pub const MASK_TOKENS_EACH: u32 = 8;
+/// Most ids that are never chosen.
+pub const MASK_TOKENS_MAX_SPECIAL: u32 = 8;
+/// Arguments of `mask_tokens_fwd_Id`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct MaskTokensFwdParams {
+    /// [count] Id, read.
+    pub input: u64,
+    /// [count] bytes, read, optional: not 0 where a token is never chosen.
+    pub special: u64,
+    /// [count] Id, written: `input`, or memory that is not read.
+    pub output: u64,
+    /// [count] Id, written.
+    pub labels: u64,
+    /// [2] of 64 bits, read: seed and offset of the random numbers.
+    pub state: u64,
+    /// Added to that offset.
+    pub random_offset: u64,
+    /// Tokens.
+    pub count: u64,
+    /// Tokens are chosen whose first word is below this; up to 2^32.
+    pub chosen: u64,
+    /// Of these, the mask takes the place of those whose word is below this.
+    pub masked: u64,
+    /// And a random token that of the others whose word is below this.
+    pub randomised: u64,
+    /// The mask.
+    pub mask_token: i64,
+    /// The label of tokens that are not chosen.
+    pub ignore_index: i64,
+    /// Ids that are never chosen, where there are some; places left over hold one of them again.
+    pub special_ids: [i64; 8usize],
+    /// Not 0 where there are some.
+    pub has_special_ids: u32,
+    /// Random tokens are below this.
+    pub vocabulary: u32,
+    /// 2^32 modulo `vocabulary`: products whose low half is below this would favour some tokens.
+    pub rejected: u32,
+    /// Not 0 where all ids begin at multiples of 16 bytes.
+    pub vectorised: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of MaskTokensFwdParams"][::core::mem::size_of::<MaskTokensFwdParams>() - 176usize];
+    ["Alignment of MaskTokensFwdParams"][::core::mem::align_of::<MaskTokensFwdParams>() - 8usize];
+    ["Offset of field: MaskTokensFwdParams::input"][::core::mem::offset_of!(MaskTokensFwdParams, input) - 0usize];
+    ["Offset of field: MaskTokensFwdParams::special"][::core::mem::offset_of!(MaskTokensFwdParams, special) - 8usize];
+    ["Offset of field: MaskTokensFwdParams::output"][::core::mem::offset_of!(MaskTokensFwdParams, output) - 16usize];
+    ["Offset of field: MaskTokensFwdParams::labels"][::core::mem::offset_of!(MaskTokensFwdParams, labels) - 24usize];
+    ["Offset of field: MaskTokensFwdParams::state"][::core::mem::offset_of!(MaskTokensFwdParams, state) - 32usize];
+    ["Offset of field: MaskTokensFwdParams::random_offset"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, random_offset) - 40usize];
+    ["Offset of field: MaskTokensFwdParams::count"][::core::mem::offset_of!(MaskTokensFwdParams, count) - 48usize];
+    ["Offset of field: MaskTokensFwdParams::chosen"][::core::mem::offset_of!(MaskTokensFwdParams, chosen) - 56usize];
+    ["Offset of field: MaskTokensFwdParams::masked"][::core::mem::offset_of!(MaskTokensFwdParams, masked) - 64usize];
+    ["Offset of field: MaskTokensFwdParams::randomised"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, randomised) - 72usize];
+    ["Offset of field: MaskTokensFwdParams::mask_token"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, mask_token) - 80usize];
+    ["Offset of field: MaskTokensFwdParams::ignore_index"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, ignore_index) - 88usize];
+    ["Offset of field: MaskTokensFwdParams::special_ids"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, special_ids) - 96usize];
+    ["Offset of field: MaskTokensFwdParams::has_special_ids"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, has_special_ids) - 160usize];
+    ["Offset of field: MaskTokensFwdParams::vocabulary"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, vocabulary) - 164usize];
+    ["Offset of field: MaskTokensFwdParams::rejected"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, rejected) - 168usize];
+    ["Offset of field: MaskTokensFwdParams::vectorised"]
+        [::core::mem::offset_of!(MaskTokensFwdParams, vectorised) - 172usize];
+};
 /// 16-byte vectors of a row that a thread holds in registers.
 pub const RMS_NORM_VECTORS: u32 = 4;
 /// Most threads of a block of `rms_norm_fwd_T`.
@@ -2927,6 +3003,30 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for LionParams {}
+
+const _: () = assert!(
+    size_of::<MaskTokensFwdParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + size_of::<i64>()
+            + size_of::<[i64; 8usize]>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "MaskTokensFwdParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for MaskTokensFwdParams {}
 
 const _: () = assert!(
     size_of::<RmsNormFwdParams>()
