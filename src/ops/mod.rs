@@ -22,7 +22,6 @@ pub mod layer_norm;
 pub mod lion;
 pub mod mask_tokens;
 pub mod optimizer;
-pub mod optimizer;
 mod resident;
 pub mod rms_norm;
 pub mod rotary;

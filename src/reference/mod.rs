@@ -19,7 +19,6 @@ pub mod layer_norm;
 pub mod lion;
 pub mod mask_tokens;
 pub mod optimizer;
-pub mod optimizer;
 pub mod philox;
 pub mod rms_norm;
 pub mod rotary;
