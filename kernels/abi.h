@@ -15,6 +15,7 @@
 #include "layer_norm/layer_norm_params.h"
 #include "lion/lion_params.h"
 #include "mask_tokens/mask_tokens_params.h"
+#include "quantize/quantize_params.h"
 #include "rms_norm/rms_norm_params.h"
 #include "rotary/rotary_params.h"
 #include "softmax/softmax_params.h"

@@ -1952,6 +1952,49 @@ const _: () = {
     ["Offset of field: MaskTokensFwdParams::vectorised"]
         [::core::mem::offset_of!(MaskTokensFwdParams, vectorised) - 172usize];
 };
+/// Threads of every block, each with 8 elements at a time.
+pub const QUANTIZE_THREADS: u32 = 512;
+/// Elements that a thread block has at a time: the largest block of elements that share an absmax.
+pub const QUANTIZE_TILE: u32 = 4096;
+/// The smallest.
+pub const QUANTIZE_LEAST_BLOCK: u32 = 64;
+/// Arguments of `quantize_fwd_T` and `quantize_bwd_T`.
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, PartialEq)]
+pub struct QuantizeParams {
+    /// [count] T: read by `fwd`, written by `bwd`.
+    pub values: u64,
+    /// [count] codes: written by `fwd`, read by `bwd`.
+    pub codes: u64,
+    /// [blocks] f32, the largest |value| of each block: written by `fwd`, read by `bwd`.
+    pub absmax: u64,
+    /// CodeTables, read.
+    pub tables: u64,
+    /// Elements.
+    pub count: u64,
+    /// Elements that share an absmax: a power of two from 64 to 4096.
+    pub block: u32,
+    /// Tiles of a thread block; the last one may have fewer.
+    pub tiles: u32,
+    /// Whether values lie at multiples of 16 bytes and codes at multiples of 8.
+    pub vectorised: u32,
+    /// Not 0 for the signed map.
+    pub is_signed: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of QuantizeParams"][::core::mem::size_of::<QuantizeParams>() - 56usize];
+    ["Alignment of QuantizeParams"][::core::mem::align_of::<QuantizeParams>() - 8usize];
+    ["Offset of field: QuantizeParams::values"][::core::mem::offset_of!(QuantizeParams, values) - 0usize];
+    ["Offset of field: QuantizeParams::codes"][::core::mem::offset_of!(QuantizeParams, codes) - 8usize];
+    ["Offset of field: QuantizeParams::absmax"][::core::mem::offset_of!(QuantizeParams, absmax) - 16usize];
+    ["Offset of field: QuantizeParams::tables"][::core::mem::offset_of!(QuantizeParams, tables) - 24usize];
+    ["Offset of field: QuantizeParams::count"][::core::mem::offset_of!(QuantizeParams, count) - 32usize];
+    ["Offset of field: QuantizeParams::block"][::core::mem::offset_of!(QuantizeParams, block) - 40usize];
+    ["Offset of field: QuantizeParams::tiles"][::core::mem::offset_of!(QuantizeParams, tiles) - 44usize];
+    ["Offset of field: QuantizeParams::vectorised"][::core::mem::offset_of!(QuantizeParams, vectorised) - 48usize];
+    ["Offset of field: QuantizeParams::is_signed"][::core::mem::offset_of!(QuantizeParams, is_signed) - 52usize];
+};
 /// 16-byte vectors of a row that a thread holds in registers.
 pub const RMS_NORM_VECTORS: u32 = 4;
 /// Most threads of a block of `rms_norm_fwd_T`.
@@ -3027,6 +3070,22 @@ const _: () = assert!(
 );
 // SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
 unsafe impl crate::device::Params for MaskTokensFwdParams {}
+
+const _: () = assert!(
+    size_of::<QuantizeParams>()
+        == size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u64>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>()
+            + size_of::<u32>(),
+    "QuantizeParams has padding"
+);
+// SAFETY: the type is `repr(C)`, and the line above shows that its fields fill it.
+unsafe impl crate::device::Params for QuantizeParams {}
 
 const _: () = assert!(
     size_of::<RmsNormFwdParams>()

@@ -38,6 +38,7 @@
 //! | [`ops::gelu`] | erf and tanh forms, bias added in the same pass | gradients of input and bias | f32, f16, bf16 |
 //! | [`ops::grad_clip`] | a list by its common norm, or by value; the loss scale | | f32, f16, bf16 |
 //! | [`ops::lamb`] | a step over a list of parameters with a trust ratio for each, states of 32 or 8 bits | | f32, f16, bf16 |
+//! | [`ops::quantize`] | to codes of 8 bits by the dynamic maps, in blocks that share an absmax; and back | | f32, f16, bf16 |
 //! | [`ops::lion`] | a step over a list of parameters, states of 32 or 8 bits | | f32, f16, bf16 |
 //! | [`ops::activation`] | SiLU, quick-GELU, ReLU and its square, GELU; SwiGLU, GeGLU and ReGLU of packed or separate tensors; in place or not | gradients of input, or of gate and up | f32, f16, bf16 |
 //! | [`ops::layer_norm`] | saves mean and rstd, residual added in the same pass | gradients of input, weight and bias | f32, f16, bf16 |

@@ -22,6 +22,7 @@ pub mod layer_norm;
 pub mod lion;
 pub mod mask_tokens;
 pub mod optimizer;
+pub mod quantize;
 mod resident;
 pub mod rms_norm;
 pub mod rotary;

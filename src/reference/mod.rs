@@ -20,6 +20,7 @@ pub mod lion;
 pub mod mask_tokens;
 pub mod optimizer;
 pub mod philox;
+pub mod quantize;
 pub mod rms_norm;
 pub mod rotary;
 pub mod softmax;

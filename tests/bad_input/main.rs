@@ -22,6 +22,7 @@ mod lamb;
 mod layer_norm;
 mod lion;
 mod mask_tokens;
+mod quantize;
 mod rms_norm;
 mod rotary;
 mod softmax;

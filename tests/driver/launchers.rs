@@ -48,6 +48,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
         optimizers::lion(device)?,
         optimizers::lamb(device)?,
     ]);
+    launchers.extend([optimizers::quantize(device)?, optimizers::dequantize(device)?]);
     launchers.extend(embedding::all(device)?);
     launchers.extend([optimizers::grad_clip_norm(device)?, optimizers::grad_clip_value(device)?]);
     launchers.extend([swiglu(device)?, swiglu_backward(device)?, activation_in_place(device)?]);

@@ -56,6 +56,9 @@ mod lion;
 #[path = "../mask_tokens/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod mask_tokens;
+#[path = "../quantize/problem.rs"]
+#[allow(dead_code)] // It serves the operation's own tests.
+mod quantize;
 #[path = "../rms_norm/problem.rs"]
 #[allow(dead_code)] // It serves the operation's own tests.
 mod rms_norm;

@@ -4,7 +4,7 @@ use half::bf16;
 use warpsmith::ops::adamw8bit::{AdamW8bit, Options, Scalars, Tensors};
 use warpsmith::ops::grad_clip::{GradClip, LossScale, Norm, Rule};
 use warpsmith::ops::optimizer::{self, Optimizer, States};
-use warpsmith::ops::{adamw, lamb, lion};
+use warpsmith::ops::{adamw, lamb, lion, quantize};
 use warpsmith::{Buffer as _, CudaDevice, Device, Result};
 
 use super::{Launcher, ROWS, WIDTH, ones};
@@ -60,6 +60,39 @@ pub fn lion(device: &CudaDevice) -> Result<Launcher> {
 pub fn lamb(device: &CudaDevice) -> Result<Launcher> {
     let call = step::<lamb::Rule>(device, lamb::Options::default(), true)?;
     Ok(Launcher { name: "lamb::step", reads: 6, writes: 5, kernels: 4, call })
+}
+
+/// To codes.
+pub fn quantize(device: &CudaDevice) -> Result<Launcher> {
+    let (values, tables) = (ones(device, ROWS * WIDTH)?, device.upload(&quantize::tables())?);
+    let (mut codes, mut absmax, device) =
+        (device.upload(&[0_u8; ROWS * WIDTH])?, device.upload(&[0.0_f32])?, device.clone());
+    let call = move || {
+        let tensors = quantize::Quantize {
+            values: values.view([ROWS, WIDTH])?,
+            codes: codes.view_mut([ROWS * WIDTH])?,
+            absmax: absmax.view_mut([1])?,
+            tables: tables.view([quantize::tables_bytes()])?,
+        };
+        quantize::quantize(&device, tensors, quantize::Options::default())
+    };
+    Ok(Launcher { name: "quantize::quantize", reads: 2, writes: 2, kernels: 1, call: Box::new(call) })
+}
+
+/// And back.
+pub fn dequantize(device: &CudaDevice) -> Result<Launcher> {
+    let (mut values, tables) = (ones(device, ROWS * WIDTH)?, device.upload(&quantize::tables())?);
+    let (codes, absmax, device) = (device.upload(&[9_u8; ROWS * WIDTH])?, device.upload(&[1.0_f32])?, device.clone());
+    let call = move || {
+        let tensors = quantize::Dequantize {
+            codes: codes.view([ROWS * WIDTH])?,
+            absmax: absmax.view([1])?,
+            values: values.view_mut([ROWS, WIDTH])?,
+            tables: tables.view([quantize::tables_bytes()])?,
+        };
+        quantize::dequantize(&device, tensors, quantize::Options::default())
+    };
+    Ok(Launcher { name: "quantize::dequantize", reads: 3, writes: 1, kernels: 1, call: Box::new(call) })
 }
 
 /// A step of two parameters, the second with a master if wanted, with all scalars.

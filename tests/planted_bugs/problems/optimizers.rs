@@ -13,6 +13,7 @@ use crate::common::data::Rng;
 use crate::grad_clip;
 use crate::lamb;
 use crate::lion;
+use crate::quantize;
 
 /// All of them.
 pub fn add(all: &mut Vec<Problem>) {
@@ -27,6 +28,9 @@ pub fn add(all: &mut Vec<Problem>) {
     lion::<f32>(all);
     lion::<f16>(all);
     lion::<bf16>(all);
+    quantize::<f32>(all);
+    quantize::<f16>(all);
+    quantize::<bf16>(all);
     adamw8bit::<f32>(all);
     adamw8bit::<f16>(all);
     adamw8bit::<bf16>(all);
@@ -96,6 +100,23 @@ fn lamb<T: lamb::Real>(all: &mut Vec<Problem>) {
             },
         );
         add(vec![normal(300)], |problem| problem.scalars[1] = (1e-3, 0.5, true));
+    }
+}
+
+/// Teams of part of a warp, a warp and several; both maps; ends of every length, either tensor off its boundary; several tiles.
+fn quantize<T: quantize::Real>(all: &mut Vec<Problem>) {
+    use warpsmith::ops::quantize::{Kind, Options};
+    let mut add = |problem: quantize::Problem<T>| all.push(Box::new(move |device| problem.check(device, "planted")));
+    for (i, block) in [64, 256, 512, 4096].into_iter().enumerate() {
+        let mut rng = Rng::new(block as u64);
+        let mut values: Vec<T> = rng.normals(9000 + 77 * i, 0.0, 1.0);
+        values.iter_mut().step_by(700).for_each(|x| *x = T::from_f32(0.0));
+        values[5] = T::from_f32(f32::NAN);
+        values[6] = T::from_f64(1e-9);
+        for map in [Kind::Signed, Kind::Unsigned] {
+            let problem = quantize::Problem::new(values.clone(), Options { block, map });
+            add(quantize::Problem { shifts: [[0, 0], [1, 0], [0, 1], [0, 0]][i], ..problem });
+        }
     }
 }
 
