@@ -58,6 +58,16 @@ fn chains_of_calls_end() {
 }
 
 #[test]
+fn an_argument_that_is_too_short_stays_in_the_frame() {
+    let callee = ".func f(.param .b8 p[256]) { ret; }\n.visible";
+    let ptx = kernel("", "{ .param .b8 a[8];\ncall f, (a); }").replacen(".visible", callee, 1);
+    let kernel = Module::load(&ptx).unwrap().kernel("k").unwrap();
+    let launch =
+        Launch { kernel: &kernel, grid: [1; 3], block: [32, 1, 1], dynamic_shared: 0, params: &[], config: None };
+    Emulator::new(Config::new(DeviceModel::Sm80)).launch(&launch).unwrap();
+}
+
+#[test]
 fn scopes_brackets_and_signs_nest_as_deep_as_one_likes() {
     let deep = |open: &str, close: &str| {
         kernel("", &format!("{}mov.u32 %r0, 1;{}", open.repeat(100_000), close.repeat(100_000)))

@@ -82,7 +82,7 @@ impl Driver {
             }
             Operation::Copy { to, from, bytes } => self.copy(context, to, from, bytes),
             Operation::Fill { to, pattern, width, count } => {
-                let bytes = count as u64 * u64::from(width);
+                let bytes = (count as u64).checked_mul(width.into()).ok_or(CudaError::INVALID_VALUE)?;
                 let owner = self.owner(context, to)?;
                 let emulator = owner.as_deref().map_or(&context.emulator, |owner| &owner.emulator);
                 self.memory(bytes, emulator.fill(to, bytes, pattern, width))

@@ -44,8 +44,10 @@ impl Local {
         &mut self.bytes[at..at + bytes]
     }
 
-    /// Copies bytes within the frame of a lane, with what is known about them.
+    /// Copies bytes within the frame of a lane, with what is known about them. An argument that the caller declares shorter than the function does may
+    /// be the frame's last variable: what lies beyond is not the lane's.
     pub fn copy(&mut self, lane: usize, to: u64, from: u64, bytes: usize) {
+        let bytes = bytes.min(self.size - to.max(from) as usize);
         let (to, from) = (lane * self.size + to as usize, lane * self.size + from as usize);
         self.bytes.copy_within(from..from + bytes, to);
         self.written.copy_within(from..from + bytes, to);

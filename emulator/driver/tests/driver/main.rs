@@ -4,4 +4,5 @@ mod api;
 mod capture;
 mod client;
 mod common;
+mod fuzz;
 mod hopper;
