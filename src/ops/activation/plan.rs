@@ -16,8 +16,10 @@ pub type BackwardPlan = Plan<Launch<ActivationBwdParams>>;
 /// Checks a forward pass and decides how it runs. Activations run alike on every device, so `_caps` decides nothing.
 ///
 /// # Errors
-/// [`Error::Shape`], [`Error::Stride`], [`Error::DType`], [`Error::Null`], [`Error::Misaligned`], [`Error::Aliasing`] and
-/// [`Error::IndexRange`] name the argument; [`Error::Unsupported`] the element type.
+/// [`Error::Shape`](crate::Error::Shape), [`Error::Stride`](crate::Error::Stride), [`Error::DType`](crate::Error::DType),
+/// [`Error::Null`](crate::Error::Null), [`Error::Misaligned`](crate::Error::Misaligned),
+/// [`Error::Aliasing`](crate::Error::Aliasing) and [`Error::IndexRange`](crate::Error::IndexRange) name the argument;
+/// [`Error::Unsupported`](crate::Error::Unsupported) the element type.
 pub fn plan_forward(desc: &ForwardDesc, _caps: &Caps) -> Result<ForwardPlan> {
     let input = Tensor::first(FORWARD, name("input", "gate", desc.up.is_some()), &desc.input)?;
     let kernel = kernels::FORWARD.of(FORWARD, desc.input.dtype)?;
