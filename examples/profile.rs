@@ -1,5 +1,5 @@
 //! What a profiler would count of any operation and shape, from a run of its kernels on the emulator:
-//! `cargo run --release --features emulator --example profile -- attention_fwd --batch 1 --heads 2 --length 256 --dim 64`.
+//! `cargo run --release --example profile -- attention_fwd --batch 1 --heads 2 --length 256 --dim 64`.
 //!
 //! For each launch: instructions by class and by pipe, bytes and sectors of global memory over the bytes that have to move, wavefronts
 //! and bank conflicts, tensor flops, special functions, waits, asynchronous bytes; then the lines of the `.cu` files that execute most.
@@ -128,7 +128,7 @@ fn profile(options: &Options) -> Result<(), String> {
         .map(|profile| profile.counters())
         .map(|c| c.global_load_bytes + c.global_store_bytes)
         .sum();
-    println!("{}: {sizes}; {} launches on {model:?}", measured.name, measured.profiles.len());
+    println!("{}: {sizes}; on {model:?}, launches: {}", measured.name, measured.profiles.len());
     println!(
         "  {moved} bytes of global memory asked for, {:.3} times the {} that have to move",
         moved as f64 / measured.bytes as f64,

