@@ -1,10 +1,11 @@
 //! Warp-instructions per second on a reduction, a tensor-core product, an attention forward, products of a warpgroup and a pipeline of tensor copies, with
 //! and without the detector.
 //!
-//! `cargo bench -p ptx-emulator` prints criterion's times and a table (`-- --table` the table alone): the best of several runs on one core, also as a ratio to
-//! a fixed scalar loop in the same process, since the host's speed is not known.
+//! `cargo bench -p ptx-emulator` prints criterion's times and a table (`-- --table` the table alone): means over half a second of one core's time, also as a
+//! ratio to a fixed scalar loop in the same process, since the host's speed is not known.
 
 use std::hint::black_box;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
@@ -79,7 +80,7 @@ fn cases() -> Vec<Case> {
         Case::new("attention_bf16", include_str!("../tests/ptx/attention.ptx"), "attention", [4, 2, 1], [128, 1, 1]);
     let warpgroup =
         Case::new("wgmma_bf16", include_str!("../tests/ptx/wgmma.ptx"), "two_products", [1, 1, 1], [128, 1, 1]);
-    let pipeline = Case::new("tma_pipeline", include_str!("../tests/ptx/pipeline.ptx"), "right", [4, 1, 1], [96, 1, 1]);
+    let pipeline = Case::new("tma_pipeline", include_str!("../tests/ptx/pipeline.ptx"), "right", [1, 1, 1], [96, 1, 1]);
     let (rows, width, size, length) = (64u64, 8192u64, 256u64, 512u64);
     let tensor = 2 * length * 64 * 2;
     vec![
@@ -101,11 +102,11 @@ fn cases() -> Vec<Case> {
             .float(0.125),
         warpgroup
             .buffer(64 * 64 * 2, 0x3f80_3f80)
-            .buffer(length * 64 * 2, 0x3f80_bf80)
-            .buffer(length * 64 * 2, 0x3f80_3f80)
+            .buffer(4 * length * 64 * 2, 0x3f80_bf80)
+            .buffer(4 * length * 64 * 2, 0x3f80_3f80)
             .buffer(64 * 64 * 4, 0)
-            .int(length as i32),
-        pipeline.matrix(4096).buffer(256, 0).int(64),
+            .int(4 * length as i32),
+        pipeline.matrix(4 * 4096).buffer(256, 0).int(4 * 64),
     ]
 }
 
@@ -119,13 +120,27 @@ fn scalar_loop() -> u64 {
     (0..1_000_000u64).fold(black_box(1), |x, _| step(x))
 }
 
-fn best(runs: u32, mut f: impl FnMut()) -> Duration {
-    let time = |f: &mut dyn FnMut()| {
-        let start = Instant::now();
+/// Time that this thread has had on a core, so that neighbours do not count; elsewhere than on Linux, time by the clock.
+fn now() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let spent = spent.and_then(|text| text.split(' ').next()?.parse().ok());
+    spent.map_or_else(|| START.elapsed(), Duration::from_nanos)
+}
+
+/// The mean over half a second, since the account of a thread's time is kept in steps of some milliseconds.
+fn mean(mut f: impl FnMut()) -> Duration {
+    const ENOUGH: Duration = Duration::from_millis(500);
+    f();
+    let start = now();
+    for runs in 1.. {
         f();
-        start.elapsed()
-    };
-    (0..runs).map(|_| time(&mut f)).min().unwrap_or_default()
+        let spent = now() - start;
+        if spent >= ENOUGH {
+            return spent / runs;
+        }
+    }
+    Duration::ZERO
 }
 
 fn main() {
@@ -137,14 +152,14 @@ fn main() {
     if !arguments.iter().any(|word| word == "--table") {
         measure(&cases, &modes);
     }
-    let scalar = best(50, || {
+    let scalar = mean(|| {
         black_box(scalar_loop());
     });
     println!("scalar loop: {:.2} ns a step", scalar.as_secs_f64() * 1e3);
     for case in &cases {
         for (mode, checks) in modes.into_iter().filter(|(mode, _)| wanted(&format!("{}/{mode}", case.name))) {
             let instructions = case.run(checks);
-            let time = best(15, || {
+            let time = mean(|| {
                 black_box(case.run(checks));
             });
             let each = time.as_secs_f64() * 1e9 / instructions as f64;

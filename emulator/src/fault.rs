@@ -126,7 +126,7 @@ pub enum FaultKind {
     },
     /// No warp can go on.
     Deadlock {
-        /// One line for each waiting warp.
+        /// One line for each group of lanes of each warp: its lanes, what it waits for, and where.
         waiting: Vec<String>,
     },
     /// An operand that the instruction does not allow.

@@ -292,3 +292,28 @@ fn lanes_of_one_store_race_with_different_values_even_if_one_is_there_already() 
                 setp.lt.u32 %p1, %r1, 2;\n@%p1 st.shared.u32 [%r4], %r7;\nmov.u32 %r7, 0;\nadd.s32 %r4, %r4, 256;";
     assert!(stores_of_two_warps(body, lenient).is_some());
 }
+
+#[test]
+fn a_deadlock_names_every_warp_with_what_it_waits_for_and_where() {
+    // Two warps meet at two barriers in opposite order; a third one has nothing to do with it.
+    let body = "setp.ge.u32 %p2, %r1, 64;\n@%p2 bra END;\nsetp.ge.u32 %p1, %r1, 32;\n@%p1 bra OTHER;\n.loc 1 30 1\nbar.sync 1, 64;\n\
+                bar.sync 2, 64;\nbra END;\nOTHER:\n.loc 1 40 1\nbar.sync 2, 64;\nbar.sync 1, 64;\nEND:\n.loc 1 50 1\nbar.sync 3;";
+    for faults in run(96, body) {
+        let faults = faults.expect("a deadlock");
+        let fault = &faults.faults[0];
+        let FaultKind::Deadlock { waiting } = &fault.kind else { panic!("{fault}") };
+        let expected = [
+            "warp 0, lanes 0xffffffff, at barrier 1, where 32 of 64 threads are: kernel.cu:30 (bar.sync 1, 64)",
+            "warp 1, lanes 0xffffffff, at barrier 2, where 32 of 64 threads are: kernel.cu:40 (bar.sync 2, 64)",
+            "warp 2, lanes 0xffffffff, at barrier 3, where 32 of 96 threads are: kernel.cu:50 (bar.sync 3)",
+        ];
+        assert_eq!(waiting, &expected);
+        assert!(
+            fault
+                .to_string()
+                .starts_with("k: block [0, 0, 0], thread [0, 0, 0], kernel.cu:30 (bar.sync 1, 64): deadlock: warp 0")
+        );
+    }
+    // The same order on both sides.
+    assert_clean(96, &body.replace("bar.sync 2, 64;\nbar.sync 1, 64;", "bar.sync 1, 64;\nbar.sync 2, 64;"));
+}

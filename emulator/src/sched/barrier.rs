@@ -106,6 +106,13 @@ impl Block<'_> {
         None
     }
 
+    /// Who has come to a barrier, in words.
+    pub(super) fn arrivals(&self, id: usize) -> String {
+        let Arrivals { threads, expected, .. } = self.barriers[id];
+        let all = self.alive.count_ones() * LANES as u32;
+        format!("where {threads} of {} threads are", if expected == 0 { all } else { expected })
+    }
+
     /// Releases a barrier that has all its threads. One for all threads waits for warps that have not exited.
     pub(super) fn complete(&mut self, id: usize) {
         let arrivals = self.barriers[id];

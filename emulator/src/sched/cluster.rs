@@ -55,7 +55,7 @@ impl<'a> Cluster<'a> {
             let block = &mut self.blocks[rank];
             let local = crate::exec::local(rank as u32, block.env.context.cluster);
             let index = std::array::from_fn(|axis| first[axis] + local[axis]);
-            block.restart(index, number(index), cluster as u32);
+            block.restart(index, number(index), cluster.min(1 << 30) as u32);
         }
         let shared = &mut self.blocks[self.holder].env.cluster;
         shared.restart();

@@ -87,11 +87,19 @@ impl Block<'_> {
         self.env.fault(warp, lane, FaultKind::Deadlock { waiting });
     }
 
-    /// One line for each group of a warp: where it waits.
+    /// One line for each group of a warp: for what it waits, and where.
     fn waits(&self, index: usize) -> Vec<String> {
         let line = |group: &Group| {
             let location = crate::exec::location(self.env.context.program, group.pc);
-            format!("warp {index}, lanes {:#010x}: {location}", group.mask)
+            let what = match group.wait {
+                Wait::Ready => "ready".to_owned(),
+                Wait::Collective => "for lanes of its warp".to_owned(),
+                Wait::Barrier(id) => format!("at barrier {id}, {}", self.arrivals(id.into())),
+                Wait::Warpgroup => "for its warpgroup".to_owned(),
+                Wait::Mbarrier => "for the phase of an mbarrier object".to_owned(),
+                Wait::Cluster => "at the cluster's barrier".to_owned(),
+            };
+            format!("warp {index}, lanes {:#010x}, {what}: {location}", group.mask)
         };
         self.warps[index].groups.iter().map(line).collect()
     }

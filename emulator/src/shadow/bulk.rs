@@ -194,10 +194,23 @@ impl SharedShadow {
     /// A write that the access would come too early for.
     fn with_writes(&self, by: Issuer, range: &Range<u32>, access: Access) -> Option<(usize, Hazard, Option<Earlier>)> {
         let write = &self.cells.words.write;
+        // Mostly everything is in order for all of a warp, and has been made visible.
+        let party = by.party as usize;
+        let settled: Vec<u32> = (0..self.order.warps())
+            .map(|other| {
+                let known = self.order.known(party, other);
+                if access == Access::Object { known } else { known.min(self.order.visible_up_to(party, other)) }
+            })
+            .collect();
+        let is_settled = |time: u32, who: u32| {
+            let other = Writer(who).warp() as usize;
+            settled.get(other).is_some_and(|known| (WRITTEN..=*known).contains(&time))
+        };
         // The words of a copy follow one another: what was said of one holds for its equals.
         let mut last = None;
         let mut look = |word: usize, cell: (u32, u32)| {
-            if last.replace(cell) == Some(cell) { None } else { self.verdict(by, word, cell, access) }
+            let is_fine = last.replace(cell) == Some(cell) || is_settled(cell.0, cell.1);
+            if is_fine { None } else { self.verdict(by, word, cell, access) }
         };
         words(range).find_map(|word| match (write.time[word], self.cells.bytes.as_deref()) {
             (BYTEWISE, Some(bytes)) => {

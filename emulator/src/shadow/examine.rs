@@ -65,6 +65,16 @@ impl Order {
             || time <= self.known_thread((warp, lane), (other, author))
     }
 
+    /// Whether a plain write of this time by this author is ordered before the next access of every lane of a warp.
+    pub(super) fn is_common(&self, warp: usize, time: u32, who: u32) -> bool {
+        let other = Writer(who).warp() as usize;
+        let is_known = match other.checked_sub(self.warps()) {
+            Some(column) => self.copies[warp].get(column).is_some_and(|known| time <= *known),
+            None => time <= self.known(warp, other),
+        };
+        (UNWRITTEN + 1..=LAST).contains(&time) && is_known
+    }
+
     /// Who stands behind the author of a write: of a bulk copy, who issued it.
     pub(super) fn earlier(&self, author: Writer) -> Earlier {
         let (warp, lane, pc) = (author.warp(), author.lane(), author.pc());

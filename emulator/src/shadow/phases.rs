@@ -74,6 +74,16 @@ impl Order {
         join(&mut self.proxied[warp], &told);
     }
 
+    /// Up to when the accesses of a warp have been made visible to what any lane of another one does through the asynchronous
+    /// proxy: at least, since fences of some of its lanes alone are left out.
+    pub(super) fn visible_up_to(&self, warp: usize, other: usize) -> u32 {
+        let known = self.known(warp, other);
+        let fences = self.fences.get(other).map_or(&[][..], |fences| &fences.list);
+        let last = fences.iter().rev().find(|fence| fence.lanes == u32::MAX && fence.time <= known);
+        let told = self.proxied[warp].get(other).copied().unwrap_or(0);
+        last.map_or(told, |fence| told.max(fence.time))
+    }
+
     /// Whether an access of this time by a thread is visible to what this lane does through the asynchronous proxy, provided
     /// that it is ordered before: a fence between the proxies lies on the way.
     pub(super) fn is_visible(&self, by: (usize, usize), author: (usize, usize), time: u32) -> bool {

@@ -1,7 +1,10 @@
 //! The quick look: what is plainly in order is recorded without a call, the rest is left to [`super::examine`].
 
-use super::cells::{IN_FLIGHT, Kind, Lanes, Layer, UNWRITTEN, WRITTEN as UNTOUCHED, Writer};
+use std::ops::Range;
+
+use super::cells::{IN_FLIGHT, Kind, Lanes, Layer, Track, UNWRITTEN, WRITTEN as UNTOUCHED, Writer};
 use super::memory::Moment;
+use super::order::Order;
 use super::{WarpAccess, lanes};
 
 /// A plain load. `SHIFT` is the layer's: 2 for words, 0 for bytes. Gives the lanes that need a closer look.
@@ -56,7 +59,8 @@ fn load_cells<const SHIFT: u32, const N: usize>(
     if let Some(first) = row::<SHIFT, N>(access) {
         let cells = first..first + 32 * N;
         let is_settled = is_untouched
-            || write.time.get(cells.clone()).is_some_and(|written| all(written, |time| time.wrapping_sub(1) < floor));
+            || write.time.get(cells.clone()).is_some_and(|written| all(written, |time| time.wrapping_sub(1) < floor))
+            || is_one_in_order(order, warp as usize, write, &cells);
         if is_settled
             && let (Some(time), Some(who)) = (reads.time.get_mut(cells.clone()), reads.who.get_mut(cells))
             && all(time, |time| time <= met)
@@ -169,6 +173,15 @@ fn write_cells<const SHIFT: u32, const N: usize>(
         }
     }
     left
+}
+
+/// Whether one write by one thread, or one copy, has made all of some cells, and every lane of a warp knows of it.
+fn is_one_in_order(order: &Order, warp: usize, write: &Track, cells: &Range<usize>) -> bool {
+    let (Some(times), Some(authors)) = (write.time.get(cells.clone()), write.who.get(cells.clone())) else {
+        return false;
+    };
+    let (time, author) = (times[0], authors[0]);
+    all(times, |other| other == time) && all(authors, |other| other == author) && order.is_common(warp, time, author)
 }
 
 /// Who accesses the cells of a lane's access.

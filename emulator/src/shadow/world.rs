@@ -40,12 +40,17 @@ impl Trace {
         }
     }
 
-    /// The least and the greatest number of a cluster among some cells; 0 where nothing is remembered.
+    /// Whether each of some cells has this cluster. Here and below no cell makes a branch, so that many are looked at at once.
     #[inline(always)]
-    fn span(&self, cells: &Range<usize>) -> (u32, u32) {
-        let teams = self.team.get(cells.clone()).unwrap_or_default();
-        let least = teams.iter().fold(u32::MAX, |least, team| least.min(*team));
-        (if teams.is_empty() { 0 } else { least }, teams.iter().fold(0, |most, team| most.max(*team)))
+    fn is_all(&self, cells: &Range<usize>, me: u32) -> bool {
+        self.team.get(cells.clone()).is_some_and(|teams| teams.iter().fold(0, |other, team| other | team ^ me) == 0)
+    }
+
+    /// Whether each of some cells has a cluster with a number from 1 to `most`, which all are below 2^31.
+    #[inline(always)]
+    fn is_below(&self, cells: &Range<usize>, most: u32) -> bool {
+        let outside = |signs, team: &u32| signs | team.wrapping_sub(1) | most.wrapping_sub(*team);
+        self.team.get(cells.clone()).is_some_and(|teams| teams.iter().fold(0, outside) >> 31 == 0)
     }
 
     /// Makes `copies` cells of each.
@@ -277,12 +282,7 @@ fn earlier(team: u32, who: Writer) -> Earlier {
 /// Whether each of some cells has this cluster alone, or two clusters that are not higher.
 #[inline(always)]
 fn is_noted(lowest: &Trace, second: &Trace, me: u32, cells: &Range<usize>) -> bool {
-    let (least, most) = lowest.span(cells);
-    if least == 0 || most > me {
-        return false;
-    }
-    let (least_of_second, most_of_second) = second.span(cells);
-    (least, most) == (me, me) || most < me && least_of_second != 0 && most_of_second <= me
+    lowest.is_all(cells, me) || lowest.is_below(cells, me - 1) && second.is_below(cells, me)
 }
 
 impl Page {
@@ -323,49 +323,54 @@ impl Page {
     /// Remembers an access among the two lowest clusters.
     fn note(&mut self, me: u32, access: WarpAccess<'_>, side: Side) {
         let (count, each) = (self.count(), (access.bytes >> self.shift) as usize);
-        let (shift, first) = (self.shift, access.addresses[0]);
+        let shift = self.shift;
         let [lowest, second] = if side.writes() { &mut self.writes } else { &mut self.reads };
         lowest.fit(count, false);
         let step = u64::from(access.bytes);
-        let in_row =
-            access.addresses.iter().zip(0..).fold(true, |fine, (at, lane)| fine & (*at == first + lane * step));
-        // What is fresh, or old enough, needs no look at each cell.
-        if access.mask == u32::MAX && in_row {
-            let start = (first >> shift) as usize;
-            let cells = start..start + 32 * each;
-            if is_noted(lowest, second, me, &cells) {
-                return;
-            }
-            if lowest.span(&cells).1 == 0 {
-                lowest.team[cells.clone()].fill(me);
-                for (lane, who) in lowest.who[cells].chunks_exact_mut(each).enumerate() {
-                    who.fill(access.author(lane as u32, 0).0);
-                }
-                return;
-            }
-        }
-        for lane in lanes(access.mask) {
-            let start = (access.addresses[lane] >> shift) as usize;
-            let cells = start..start + each;
+        let mut rest = access.mask;
+        while rest != 0 {
+            // Lanes whose bytes follow one another.
+            let first = rest.trailing_zeros() as usize;
+            let address = |lane: usize| access.addresses[lane];
+            let gap = |gaps, (at, lane): (&u64, u64)| gaps | at ^ (address(0) + lane * step);
+            let end = if rest == u32::MAX && access.addresses.iter().zip(0..).fold(0, gap) == 0 {
+                32
+            } else {
+                let follows = |lane: usize| rest >> lane & 1 == 1 && address(lane) == address(lane - 1) + step;
+                (first + 1..32).find(|lane| !follows(*lane)).unwrap_or(32)
+            };
+            rest &= u32::MAX.checked_shl(end as u32).unwrap_or(0);
+            let start = (address(first) >> shift) as usize;
+            let cells = start..start + (end - first) * each;
             if is_noted(lowest, second, me, &cells) {
                 continue;
             }
-            let who = access.author(lane as u32, 0).0;
-            for cell in cells {
-                let team = lowest.team[cell];
-                if team == me {
+            // Nothing but fresh cells need no look at each of them.
+            let is_fresh = lowest.is_all(&cells, 0);
+            for lane in first..end {
+                let who = access.author(lane as u32, 0).0;
+                let start = start + (lane - first) * each;
+                if is_fresh {
+                    lowest.team[start..start + each].fill(me);
+                    lowest.who[start..start + each].fill(who);
                     continue;
                 }
-                if team == 0 {
-                    lowest.set(cell, me, who, 0);
-                    continue;
-                }
-                second.fit(count, false);
-                if me < team {
-                    second.set(cell, team, lowest.who[cell], 0);
-                    lowest.set(cell, me, who, 0);
-                } else if second.team[cell] == 0 || me < second.team[cell] {
-                    second.set(cell, me, who, 0);
+                for cell in start..start + each {
+                    let team = lowest.team[cell];
+                    if team == me {
+                        continue;
+                    }
+                    if team == 0 {
+                        lowest.set(cell, me, who, 0);
+                        continue;
+                    }
+                    second.fit(count, false);
+                    if me < team {
+                        second.set(cell, team, lowest.who[cell], 0);
+                        lowest.set(cell, me, who, 0);
+                    } else if second.team[cell] == 0 || me < second.team[cell] {
+                        second.set(cell, me, who, 0);
+                    }
                 }
             }
         }
@@ -449,17 +454,15 @@ impl Page {
 /// The conflicts between clusters that cannot have been ordered, one for each pair of instructions, and how many there are.
 pub(crate) fn clashes(worlds: Vec<World>) -> (Vec<Clash>, u64) {
     let mut pages: BTreeMap<u64, Vec<Page>> = BTreeMap::new();
+    let is_alone = worlds.len() == 1;
     for page in worlds.into_iter().filter(|world| !world.communicates).flat_map(|world| world.pages) {
-        pages.entry(page.number).or_default().push(page);
+        if !is_alone || !page.writes[0].team.is_empty() && !page.is_peaceful() {
+            pages.entry(page.number).or_default().push(page);
+        }
     }
     let (mut found, mut total, mut known) = (Vec::new(), 0, HashSet::new());
     for (number, mut parts) in pages {
         if parts.iter().all(|page| page.writes[0].team.is_empty()) {
-            continue;
-        }
-        if let [page] = parts.as_slice()
-            && page.is_peaceful()
-        {
             continue;
         }
         let least = parts.iter().map(|page| page.shift).min().unwrap_or(0);
