@@ -119,8 +119,10 @@ pub(crate) fn shared_strong(
 /// A product of a warpgroup that will read these bytes (first, count) is issued by a warp.
 pub(crate) fn async_read(warp: &Warp, env: &mut Env<'_>, ranges: &[(u32, u32)]) {
     let by = issuer(warp, env, 0);
-    for range in inside(env, ranges) {
-        bulk_read_issued(warp, env, by, range);
+    let ranges = inside(env, ranges);
+    if let Some(shadow) = &mut env.shadow {
+        shadow.bulk_read_issued(by, &ranges, &mut env.conflicts);
+        report_all(warp, env);
     }
 }
 
@@ -430,7 +432,7 @@ pub(crate) fn bulk_write_completed(env: &mut Env<'_>, by: Issuer, range: Range<u
 /// Something reads these bytes of the block in hand through the asynchronous proxy, until `bulk_read_completed`.
 pub(crate) fn bulk_read_issued(warp: &Warp, env: &mut Env<'_>, by: Issuer, range: Range<u32>) {
     if let Some(shadow) = &mut env.shadow {
-        shadow.bulk_read_issued(by, range, &mut env.conflicts);
+        shadow.bulk_read_issued(by, &[range], &mut env.conflicts);
         report_all(warp, env);
     }
 }

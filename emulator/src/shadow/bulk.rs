@@ -128,17 +128,19 @@ impl SharedShadow {
     }
 
     /// Something reads these bytes through the asynchronous proxy until [`SharedShadow::bulk_read_completed`].
-    pub(crate) fn bulk_read_issued(&mut self, by: Issuer, range: Range<u32>, conflicts: &mut Vec<Conflict>) {
+    pub(crate) fn bulk_read_issued(&mut self, by: Issuer, ranges: &[Range<u32>], conflicts: &mut Vec<Conflict>) {
         self.tick();
-        self.issue(by, range.clone(), Access::Read, conflicts);
+        let settled = self.settled(by.party as usize, Access::Read);
+        ranges.iter().for_each(|range| self.issue_after(by, range, Access::Read, &settled, conflicts));
         self.has_bulk_reads = true;
-        let bytes = range.start as usize..range.end as usize;
-        let layers = [(Some(&mut self.cells.words), words(&range)), (self.cells.bytes.as_deref_mut(), bytes)];
-        for (layer, cells) in layers {
+        for (is_words, layer) in [(true, Some(&mut self.cells.words)), (false, self.cells.bytes.as_deref_mut())] {
             let Some(track) = layer.map(|layer| layer.track(Kind::BulkRead, by.party as usize)) else { continue };
             track.latest = IN_FLIGHT;
-            track.time[cells.clone()].fill(IN_FLIGHT);
-            track.who[cells].fill(Lanes::new(by.lane, by.pc).0);
+            for range in ranges {
+                let cells = if is_words { words(range) } else { range.start as usize..range.end as usize };
+                track.time[cells.clone()].fill(IN_FLIGHT);
+                track.who[cells].fill(Lanes::new(by.lane, by.pc).0);
+            }
         }
     }
 
@@ -181,8 +183,19 @@ impl SharedShadow {
 
     /// Checks an access to whole words; the first conflict is enough.
     fn issue(&mut self, by: Issuer, range: Range<u32>, access: Access, conflicts: &mut Vec<Conflict>) {
-        let conflict = self.with_writes(by, &range, access);
-        let conflict = conflict.or_else(|| if access == Access::Read { None } else { self.with_reads(by, &range) });
+        self.issue_after(by, &range, access, &self.settled(by.party as usize, access), conflicts);
+    }
+
+    fn issue_after(
+        &self,
+        by: Issuer,
+        range: &Range<u32>,
+        access: Access,
+        settled: &[u32],
+        conflicts: &mut Vec<Conflict>,
+    ) {
+        let conflict = self.with_writes(by, range, access, settled);
+        let conflict = conflict.or_else(|| if access == Access::Read { None } else { self.with_reads(by, range) });
         if let Some((word, hazard, earlier)) = conflict {
             let is_wanted = if hazard == Hazard::Uninitialised { self.checks.uninitialised } else { self.checks.races };
             if is_wanted {
@@ -191,17 +204,24 @@ impl SharedShadow {
         }
     }
 
+    /// Up to when the writes of each warp are in order for all lanes of one, and have been made visible: mostly all are.
+    fn settled(&self, party: usize, access: Access) -> Vec<u32> {
+        let settled = |other: usize| {
+            let known = self.order.known(party, other);
+            if access == Access::Object { known } else { known.min(self.order.visible_up_to(party, other)) }
+        };
+        (0..self.order.warps()).map(settled).collect()
+    }
+
     /// A write that the access would come too early for.
-    fn with_writes(&self, by: Issuer, range: &Range<u32>, access: Access) -> Option<(usize, Hazard, Option<Earlier>)> {
+    fn with_writes(
+        &self,
+        by: Issuer,
+        range: &Range<u32>,
+        access: Access,
+        settled: &[u32],
+    ) -> Option<(usize, Hazard, Option<Earlier>)> {
         let write = &self.cells.words.write;
-        // Mostly everything is in order for all of a warp, and has been made visible.
-        let party = by.party as usize;
-        let settled: Vec<u32> = (0..self.order.warps())
-            .map(|other| {
-                let known = self.order.known(party, other);
-                if access == Access::Object { known } else { known.min(self.order.visible_up_to(party, other)) }
-            })
-            .collect();
         let is_settled = |time: u32, who: u32| {
             let other = Writer(who).warp() as usize;
             settled.get(other).is_some_and(|known| (WRITTEN..=*known).contains(&time))
