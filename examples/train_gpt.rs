@@ -43,7 +43,7 @@ struct Options {
     out: PathBuf,
 
     /// Go on from the checkpoint in that folder, with the options of the run that wrote it
-    #[arg(long, conflicts_with_all = ["Architecture", "batch", "steps", "seed", "learning_rate", "schedule", "optimizer", "max_norm", "dropout"])]
+    #[arg(long, conflicts_with_all = ["Architecture", "batch", "steps", "seed", "learning_rate", "schedule", "optimizer", "max_norm", "dropout", "mask"])]
     resume: bool,
 
     #[command(flatten)]

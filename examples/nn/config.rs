@@ -47,6 +47,10 @@ pub struct Config {
     /// Probability of dropping an element that attention or feed-forward part adds to the stream
     #[arg(long, default_value_t = 0.0)]
     pub dropout: f32,
+
+    /// Probability that a byte is masked and to be guessed; at 0 each position predicts the next byte instead
+    #[arg(long, default_value_t = 0.0, hide = true)]
+    pub mask: f32,
 }
 
 /// A course of the learning rate, by the crate's `schedules`.
@@ -124,6 +128,7 @@ impl Config {
             ("optimizer", name(&self.optimizer)),
             ("max-norm", self.max_norm.to_string()),
             ("dropout", self.dropout.to_string()),
+            ("mask", self.mask.to_string()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }

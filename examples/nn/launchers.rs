@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use warpsmith::ops::cross_entropy::{self, Logits, Reduction};
 use warpsmith::ops::embedding::{self, Lookup, Positions};
+use warpsmith::ops::mask_tokens::{self, Tokens};
 use warpsmith::ops::rms_norm::{self, Casting};
 use warpsmith::ops::rotary::{Frequencies, Scaling};
 use warpsmith::ops::{activation, dropout, gelu, layer_norm};
@@ -14,6 +15,7 @@ use warpsmith::random::{self, Random};
 use warpsmith::{Buffer, DType, Device, View};
 
 use super::layers::Activation;
+use super::model::{MASK, VOCABULARY};
 use super::ops::{Draw, EPSILON, HEAD, Heads, IGNORED, NormBackward, NormForward, Ops, ROTARY_BASE, Rows, Statistics};
 use super::optimizer::{List, Recipe, Saved};
 use super::product::{Product, Products};
@@ -49,6 +51,11 @@ impl<D: Device> Launchers<D> {
 /// The whole buffer as a vector.
 fn vector<D: Device>(buffer: &D::Buffer<f32>) -> warpsmith::Result<View<'_, D, f32>> {
     buffer.view([buffer.len()])
+}
+
+/// BERT's masking of bytes.
+pub fn masking(probability: f32) -> mask_tokens::Options<'static> {
+    mask_tokens::Options { probability, ..mask_tokens::Options::new(MASK.into(), VOCABULARY) }
 }
 
 impl<D: Device> Ops for Launchers<D> {
@@ -333,6 +340,22 @@ impl<D: Device> Ops for Launchers<D> {
             Some(grad_prefix) => attention::prefix_backward(self, heads, memory, grad_prefix),
             None => Ok(()),
         }
+    }
+
+    fn mask_tokens(
+        &self,
+        draw: Draw<'_, D::Buffer<i64>>,
+        ids: &mut D::Buffer<i32>,
+        targets: &mut D::Buffer<i32>,
+    ) -> Outcome {
+        let len = [ids.len()];
+        let tensors = mask_tokens::Forward {
+            tokens: Tokens::InPlace(ids.view_mut(len)?),
+            special: None,
+            labels: targets.view_mut(len)?,
+            random: Random { state: draw.state.view([2])?, offset: draw.offset },
+        };
+        Ok(mask_tokens::forward(&self.device, tensors, &masking(draw.probability))?)
     }
 
     fn cross_entropy(

@@ -7,7 +7,7 @@
 use super::Outcome;
 use super::block::{Block, Kept, Noise, Scratch, add_and_norm, blocks_of_place, statistics};
 use super::layers::{Activation, Linear, Norm, NormKind};
-use super::ops::{HEAD, Heads, IGNORED, Ops, Rows, Statistics};
+use super::ops::{Draw, HEAD, Heads, IGNORED, Ops, Rows, Statistics};
 use super::parameters::{Maker, Parameter, Tensor, Tensors, Values};
 use super::text::Batch;
 
@@ -320,6 +320,12 @@ impl<O: Ops> Memory<O> {
         let places = 1 + 2 * self.blocks.len() as u64;
         let blocks = blocks_of_place([self.heads.rows(), self.heads.width()]);
         ops.reseed(&mut self.random, seed, (step as u64).wrapping_mul(places * blocks))
+    }
+
+    /// Masks the bytes of the batch that was loaded, by the numbers of [`Memory::reseed`]: those are what is predicted.
+    pub fn mask(&mut self, ops: &O, probability: f32) -> Outcome {
+        let draw = Draw { state: &self.random, offset: 0, probability };
+        ops.mask_tokens(draw, &mut self.ids, &mut self.targets)
     }
 
     /// The logits of a position of the first text, after [`Transformer::forward`].

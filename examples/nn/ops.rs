@@ -238,6 +238,10 @@ pub trait Ops {
         grad_prefix: Option<&mut Self::Floats>,
     ) -> Outcome;
 
+    /// Chooses ids: a chosen one becomes the target, and in its place stands the mask, another id or the same; the targets of all others are
+    /// [`IGNORED`].
+    fn mask_tokens(&self, draw: Draw<'_, Self::Random>, ids: &mut Self::Ids, targets: &mut Self::Ids) -> Outcome;
+
     /// The mean of the cross-entropy over the rows of `logits: [rows, classes]` whose target is not [`IGNORED`], left in `loss: [1]`. The
     /// gradient takes the place of the logits where it is asked for.
     fn cross_entropy(

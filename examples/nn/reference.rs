@@ -7,11 +7,12 @@ use warpsmith::reference::cross_entropy::Labels;
 use warpsmith::reference::embedding::Lookup;
 use warpsmith::reference::rotary::{Angles, Rotation};
 use warpsmith::reference::{
-    activation, attention, cross_entropy, dropout, embedding, gelu, layer_norm, rms_norm, widen,
+    activation, attention, cross_entropy, dropout, embedding, gelu, layer_norm, mask_tokens, rms_norm, widen,
 };
 
 use self::optimizer::Optimizer;
 use super::Outcome;
+use super::launchers::masking;
 use super::layers::Activation;
 use super::ops::{Draw, EPSILON, HEAD, Heads, IGNORED, NormBackward, NormForward, Ops, ROTARY_BASE, Rows};
 use super::optimizer::{List, Recipe, Saved};
@@ -314,6 +315,14 @@ impl Ops for Reference {
                 places.flat_map(|(text, place)| [1, 2].map(|part| row(part, text, place)).concat()).collect();
             self.sum_over_batch([heads.batch, prefix, 2 * width], &each, gradient)?;
         }
+        Ok(())
+    }
+
+    fn mask_tokens(&self, draw: Draw<'_, [u64; 2]>, ids: &mut Vec<i32>, targets: &mut Vec<i32>) -> Outcome {
+        let ([seed, offset], options) = (*draw.state, masking(draw.probability));
+        let result = mask_tokens::forward(seed, offset.wrapping_add(draw.offset), &wide(ids), None, &options)?;
+        let narrow = |ids: Vec<i64>| ids.into_iter().map(|id| id as i32).collect();
+        (*ids, *targets) = (narrow(result.output), narrow(result.labels));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::data::Rng;
 use super::model::{Memory, Transformer, VOCABULARY};
-use super::ops::Ops;
+use super::ops::{IGNORED, Ops};
 use super::optimizer::{List, Saved};
 use super::parameters::Values;
 use super::text::{Batch, Text};
@@ -80,6 +80,9 @@ impl<O: Ops> Run<O> {
         let batch = text.batch(config.seed, step, config.batch, config.architecture.context);
         self.memory.load(&self.ops, &batch)?;
         self.memory.reseed(&self.ops, config.seed, step)?;
+        if config.mask > 0.0 {
+            self.memory.mask(&self.ops, config.mask)?;
+        }
         let loss = self.model.gradient(&self.ops, &mut self.memory)?;
         if !loss.is_finite() {
             return Err(format!("the loss of step {step} is {loss}").into());
@@ -90,15 +93,46 @@ impl<O: Ops> Run<O> {
         Ok(loss)
     }
 
-    /// The mean loss over these batches.
+    /// The mean loss over all that these batches ask for. Where bytes are masked, a batch has a mask of its own, always the same one.
     pub fn measure<'a>(&mut self, batches: impl IntoIterator<Item = &'a Batch>) -> Outcome<f32> {
         let (mut sum, mut count) = (0.0, 0);
         for batch in batches {
-            self.memory.load(&self.ops, batch)?;
-            sum += f64::from(self.model.loss(&self.ops, &mut self.memory)?);
-            count += 1;
+            let asked = self.pose(batch)?.len();
+            sum += f64::from(self.model.loss(&self.ops, &mut self.memory)?) * asked as f64;
+            count += asked;
         }
-        Ok((sum / f64::from(count.max(1))) as f32)
+        Ok((sum / count.max(1) as f64) as f32)
+    }
+
+    /// Loads a batch of held-out text, masked if need be, and gives the bytes that it asks for.
+    pub fn pose(&mut self, batch: &Batch) -> Outcome<Vec<u8>> {
+        let Self { config, ops, memory, .. } = self;
+        memory.load(ops, batch)?;
+        if config.mask == 0.0 {
+            return Ok(batch.targets.clone());
+        }
+        // The mask goes by the text (hashed as FNV-1a does), not by the place in a list.
+        let hash = |seed: u64, &byte: &u8| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        memory.reseed(ops, batch.inputs.iter().fold(!config.seed, hash), 0)?;
+        memory.mask(ops, config.mask)?;
+        Ok(ops.read_ids(&memory.targets)?.into_iter().filter_map(|target| u8::try_from(target).ok()).collect())
+    }
+
+    /// A text, the same with points where it is masked, and the same as the model fills it in.
+    pub fn fill_in(&mut self, text: &[u8]) -> Outcome<[String; 3]> {
+        let (config, mut memory) = (self.config, Memory::new(&self.ops, &self.model, [1, text.len()])?);
+        memory.load(&self.ops, &Batch { inputs: text.to_vec(), targets: text.to_vec() })?;
+        memory.reseed(&self.ops, config.seed, 0)?;
+        memory.mask(&self.ops, config.mask)?;
+        let targets = self.ops.read_ids(&memory.targets)?;
+        self.model.forward(&self.ops, &mut memory)?;
+        let (mut masked, mut filled) = (text.to_vec(), text.to_vec());
+        for (place, _) in targets.iter().enumerate().filter(|&(_, &target)| target != IGNORED) {
+            let logits = memory.logits(&self.ops, place)?;
+            let best = (0..=255_u8).max_by(|&a, &b| logits[usize::from(a)].total_cmp(&logits[usize::from(b)]));
+            (masked[place], filled[place]) = (0, best.unwrap_or(0));
+        }
+        Ok([text, &masked, &filled].map(|text| printable(text).replace('\n', " ")))
     }
 
     /// Text that the model writes after `prompt`, byte by byte, drawn with a temperature of 0.8.

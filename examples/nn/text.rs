@@ -161,3 +161,21 @@ pub fn bigram_loss(train: &[u8], held_out: &[Batch]) -> f64 {
     let all = grid(-10, 24).flat_map(|k| grid(-10, 24).map(move |j| (k, j)));
     all.map(|(k, j)| loss(k, j)).fold(f64::INFINITY, f64::min)
 }
+
+/// The loss in nats of always guessing by how often each byte stands in `train`: `p(b) = (n(b) + j / 256) / (n + j)`, with the best `j` for
+/// these very targets.
+pub fn unigram_loss(train: &[u8], targets: &[u8]) -> f64 {
+    let count = |text: &[u8]| {
+        let mut counts = [0_u32; 256];
+        text.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
+        counts.map(f64::from)
+    };
+    let (known, wanted) = (count(train), count(targets));
+    let total: f64 = known.iter().sum();
+    let loss = |j: f64| {
+        let bytes = wanted.iter().zip(&known).filter(|(wanted, _)| **wanted > 0.0);
+        -bytes.map(|(wanted, known)| wanted * ((known + j / 256.0) / (total + j)).ln()).sum::<f64>()
+    };
+    let best = (-10..=24).map(|i| loss(2_f64.powf(f64::from(i) / 2.0))).fold(f64::INFINITY, f64::min);
+    best / targets.len() as f64
+}

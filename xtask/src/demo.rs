@@ -4,7 +4,7 @@ use crate::setup::ensure;
 use crate::shell::{Outcome, program, root, run};
 
 /// Names of demos, and the examples behind them. Without a name it is the first.
-const DEMOS: [(&str, &str); 2] = [("gpt", "train_gpt"), ("finetune", "finetune")];
+const DEMOS: [(&str, &str); 3] = [("gpt", "train_gpt"), ("finetune", "finetune"), ("mlm", "train_mlm")];
 
 /// Runs the example in the folder where the person is, so that relative paths in `rest` mean what they seem to.
 pub fn demo(rest: &[&str]) -> Outcome {

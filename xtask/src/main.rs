@@ -18,6 +18,7 @@ const USAGE: &str = "cargo xtask TASK
   setup      installs nvcc into .cuda/ (needs g++ and python3-pip, neither a GPU nor a driver)
   demo       trains a small GPT through the kernels, on a GPU or on the emulator; options go to it, --help lists them
   demo finetune   continues it on other text in six ways, and compares them
+  demo mlm        pre-trains a small encoder by masked language modelling
   test       every test: on the emulator, over the drop-in driver, and on a GPU where there is one
   onnx       ONNX's own tests of the operators that the kernels compute, which `test` runs, too
   check      formatting, clippy and rustdoc without warnings, generated bindings fresh
