@@ -110,3 +110,36 @@ def chunk_gla(case):
     q, k, v = (np.moveaxis(t, 1, 2) for t in (q, k, v))
     s = np.where(np.tril(np.ones((150, 150), bool)), q @ k.swapaxes(-1, -2), 0)
     yield "o", o, np.moveaxis(s @ v, 2, 1) / 8, 2 * BF16
+
+
+@check(FLA, "f32 [90, 70] x [70, 110] and bf16 [2, 90, 70] x [70, 110]")
+def matmul(case):
+    from fla.ops.utils.matmul import matmul as op
+    from fla.ops.utils.matmul import matmul_kernel
+
+    # Of the configurations that it is tuned over, those that a small product fills.
+    tuner = matmul_kernel.fn
+    tuner.configs = [config for config in tuner.configs if config.kwargs["BM"] * config.kwargs["BN"] <= 64 * 64]
+    (A, a), (B, b) = case.tensor(90, 70), case.tensor(70, 110)
+    yield "f32", op(A, B), a @ b, F32
+    (A, a), (B, b) = case.tensor(2, 90, 70, dtype=bf16), case.tensor(70, 110, dtype=bf16)
+    yield "bf16", op(A, B, "relu"), np.maximum(a @ b, 0), BF16
+
+
+@check(FLA, "f32 [2, 200, 3, 64]: sums along a sequence, softmax, norms")
+def sequence_utilities(case):
+    from fla.modules.norm.l2norm import l2norm_fwd
+    from fla.ops.utils.cumsum import chunk_global_cumsum, chunk_local_cumsum
+    from fla.ops.utils.softmax import softmax_bwd, softmax_fwd
+
+    X, x = case.tensor(2, 200, 3, 64)
+    yield "global sum", chunk_global_cumsum(X), x.cumsum(1), 2 * F32
+    chunks = [x[:, at : at + 64].cumsum(1) for at in range(0, 200, 64)]
+    yield "local sum", chunk_local_cumsum(X, 64), np.concatenate(chunks, 1), 2 * F32
+    p = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+    P = softmax_fwd(X)
+    yield "softmax", P, p, F32
+    D, d = case.tensor(2, 200, 3, 64)
+    yield "softmax backward", softmax_bwd(P, D), p * (d - (p * d).sum(-1, keepdims=True)), F32
+    norm = np.sqrt((x * x).sum(-1, keepdims=True) + 1e-6)
+    yield "l2 norm", l2norm_fwd(X)[0], x / norm, F32

@@ -133,7 +133,7 @@ def rope(case):
     yield from rotated(case, 8)
 
 
-@check(LIGER, "bf16 [2, 4 and 2 heads, 17, 64]", finds=dict.fromkeys((80, 90), "write after read"))
+@check(LIGER, "bf16 [2, 4 and 2 heads, 17, 64]", finds=dict.fromkeys((80, 90), "race on byte"))
 def rope_few_heads(case):
     """Two heads are half as many numbers as threads: the other half loads them, too, with nothing between that and the store in place. It does no
     harm, since what the other half makes of them is not stored."""
@@ -330,3 +330,24 @@ def mlp_gemm_swiglu(case):
     yield "up", out[..., 512:], up, BF16
     out, _ = gemm_swiglu(X, G, U, 1.0, False)
     yield "a, for inference", out, want, BF16
+
+
+@check(LIGER, "int8 [100, 256] x 2-bit [256, 96]")
+def mm_int8int2(case):
+    from liger_kernel.ops.experimental.mm_int8int2 import matmul
+
+    a, b = case.random.integers(-128, 128, (100, 256)).astype(np.int8), case.random.integers(0, 4, (256, 96)).astype(np.uint8)
+    # Four rows a quarter of the depth apart share a byte, and 1 stands for zero.
+    packed = sum(b[64 * quarter :][:64] << 2 * quarter for quarter in range(4)).astype(np.uint8)
+    yield "product", matmul(torch.Tensor(a), torch.Tensor(packed)), a.astype(np.int64) @ (b.astype(np.int64) - 1), 0.0
+
+
+@check(LIGER, "bf16 [70, 512] x [512, 24], normalised")
+def mhc_mm_norm(case):
+    from liger_kernel.ops.mhc import mhc_mm_norm_fwd
+
+    (X, x), (P, p) = case.tensor(70, 512, dtype=bf16), case.tensor(512, 24, dtype=bf16)
+    mix, inverse = mhc_mm_norm_fwd(X, P, 1e-6)
+    rms = 1 / np.sqrt((x * x).mean(1) + 1e-6)
+    yield "1 / rms", inverse, rms, F32
+    yield "mix", mix, x @ p * rms[:, None], F32

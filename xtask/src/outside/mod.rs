@@ -37,6 +37,7 @@ const SCHEDULES: [&[(&str, &str)]; 3] = [
 /// Runs everything; with names, those checks alone and no list of forms.
 pub fn outside(names: &[&str]) -> Outcome {
     ensure()?;
+    python_headers()?;
     install()?;
     let driver = driver()?;
     candle::compile(&place().join("candle"))?;
@@ -75,6 +76,14 @@ pub fn outside(names: &[&str]) -> Outcome {
 /// A schedule in a few words.
 fn words(schedule: &[(&str, &str)]) -> String {
     schedule.iter().map(|(name, value)| format!("{} {value}", name.to_lowercase())).collect::<Vec<_>>().join(", ")
+}
+
+/// Triton compiles its launcher when it is first used.
+fn python_headers() -> Outcome {
+    let script = "import os, sysconfig; exit(not os.path.exists(sysconfig.get_path('include') + '/Python.h'))";
+    let status = Command::new("python3").args(["-c", script]).status().map_err(|e| format!("python3: {e}"))?;
+    let hint = "missing: Python.h. On Debian or Ubuntu:\n\n    sudo apt-get install -y python3-dev\n";
+    if status.success() { Ok(()) } else { Err(hint.to_owned()) }
 }
 
 /// Installs the packages, unless they are there.
