@@ -74,6 +74,12 @@ fn float_relations_with_and_without_nan() {
         ("nan", [false; 3]),
     ];
     relations("f32", [[number(1.0), number(2.0)], [number(2.0), number(2.0)], [number(2.0), number(1.0)]], &unordered);
+    let wide = |x: f64, y: f64| [x.to_bits(), y.to_bits()];
+    relations("f64", [wide(1.0, 2.0), wide(2.0, 2.0), wide(2.0, 1.0)], &unordered);
+    let nan = [wide(f64::NAN, 1.0), wide(1.0, f64::NAN), wide(f64::NAN, f64::NAN)];
+    for relation in ["equ", "neu", "ltu", "leu", "gtu", "geu", "nan"] {
+        relations("f64", nan, &[(relation, [true; 3])]);
+    }
     // Flushed, two subnormals are equal.
     check_predicate("setp.eq.ftz.f32 p, a, b;", &[([1, 2], true), ([1, 0x8000_0000], true)]);
     check_predicate("setp.eq.f32 p, a, b;", &[([1, 2], false)]);
