@@ -21,6 +21,7 @@ pub mod lamb;
 pub mod layer_norm;
 pub mod lion;
 pub mod mask_tokens;
+mod norms;
 pub mod optimizer;
 pub mod quantize;
 mod resident;

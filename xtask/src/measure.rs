@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::setup::cargo_with_nvcc;
 use crate::shell::{Outcome, at, remove, root, run, target};
@@ -106,9 +106,8 @@ fn build(script: &Path, package: &Path) -> Outcome<Cost> {
     if std::env::var_os("NVCC").is_none() {
         command.env("NVCC", root().join(".cuda/nvidia/cu13/bin/nvcc"));
     }
-    let start = Instant::now();
-    let memory = peak_memory(&mut command)?;
-    let mut cost = Cost { time: start.elapsed(), memory, ..Cost::default() };
+    let (time, memory) = time_and_peak_memory(&mut command)?;
+    let mut cost = Cost { time, memory, ..Cost::default() };
     for folder in entries(&out.join("images"))?.into_iter().filter(|path| path.is_dir()) {
         for file in entries(&folder)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "ptx" || e == "cubin"))
         {
@@ -119,8 +118,9 @@ fn build(script: &Path, package: &Path) -> Outcome<Cost> {
     Ok(cost)
 }
 
-/// Runs a command to its end and gives the largest resident set of it and its descendants, in bytes.
-fn peak_memory(command: &mut Command) -> Outcome<u64> {
+/// Runs a command to its end and gives the processor time of it and its descendants, which other work on the machine does not stretch, and the largest resident set of any of
+/// them in bytes.
+fn time_and_peak_memory(command: &mut Command) -> Outcome<(Duration, u64)> {
     let child = command.stdout(std::process::Stdio::null()).spawn().map_err(|e| format!("{command:?}: {e}"))?;
     let pid = i32::try_from(child.id()).map_err(|e| e.to_string())?;
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
@@ -130,6 +130,8 @@ fn peak_memory(command: &mut Command) -> Outcome<u64> {
         return Err(format!("{command:?} failed"));
     }
     // SAFETY: all zeros is a `rusage`, and a successful `wait4` has filled it.
-    let kilobytes = unsafe { usage.assume_init() }.ru_maxrss;
-    u64::try_from(kilobytes).map(|kilobytes| kilobytes << 10).map_err(|e| e.to_string())
+    let usage = unsafe { usage.assume_init() };
+    let of = |time: libc::timeval| Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64);
+    let kilobytes = u64::try_from(usage.ru_maxrss).map_err(|e| e.to_string())?;
+    Ok((of(usage.ru_utime) + of(usage.ru_stime), kilobytes << 10))
 }

@@ -9,17 +9,23 @@ use crate::abi::{
 use crate::check::{Arg, address, disjoint_present};
 use crate::device::{Caps, ComputeCapability, Launch, LaunchShape, Plan};
 use crate::error::Result;
-use crate::ops::rows::{
-    Checks, Groups, STATIC_SHARED, Teams, VECTOR, arg, matrix_address, shared_vectors, starts_on_vectors, stride,
-};
+use crate::ops::norms::{BackwardLaunches, BackwardSizes, ForwardSizes, RowSplit, extents};
+use crate::ops::rows::{Checks, arg, matrix_address, starts_on_vectors, stride};
 use crate::view::Shape;
 
-/// Threads of a plain forward kernel that a multiprocessor holds at once, by their registers.
-const FWD_RESIDENT_THREADS: u32 = 512;
 /// The most groups of rows of the backward pass.
 const MAX_GROUPS: u64 = 128;
-/// Dynamic shared memory of the plain backward kernel: two tensors' vectors for each thread and stage.
-const BWD_SHARED: u32 = LAYER_NORM_BWD_STAGES * 2 * LAYER_NORM_VECTORS * LAYER_NORM_BWD_THREADS * VECTOR;
+const FORWARD_SIZES: ForwardSizes =
+    ForwardSizes { vectors: LAYER_NORM_VECTORS, plain: LAYER_NORM_FWD_THREADS, general: LAYER_NORM_GENERAL_THREADS };
+const BACKWARD_SIZES: BackwardSizes = BackwardSizes {
+    vectors: LAYER_NORM_VECTORS,
+    stages: LAYER_NORM_BWD_STAGES,
+    plain: &[LAYER_NORM_BWD_THREADS],
+    groups: resident_groups,
+    general: LAYER_NORM_GENERAL_THREADS,
+    columns: LAYER_NORM_COLUMNS_THREADS,
+    column_groups: MAX_GROUPS,
+};
 
 /// A forward pass that has been checked, ready to be launched any number of times.
 pub type ForwardPlan = Plan<Launch<LayerNormFwdParams>>;
@@ -56,7 +62,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
 
     let matrices = [Some(input), residual, sum, Some(output)];
     let aligned = starts_on_vectors(&matrices, &[weight, bias]);
-    let mut params = LayerNormFwdParams {
+    let params = |split: RowSplit| LayerNormFwdParams {
         input: desc.input.address,
         residual: matrix_address(residual),
         weight: address(weight),
@@ -71,29 +77,13 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         sum_stride: stride(sum),
         rows: check.rows as i64,
         width: check.width,
-        threads_per_row: 0,
+        threads_per_row: split.threads_per_row,
         inverse_width: 1.0 / check.width as f32,
         epsilon,
-        shared_vectors: 0,
+        shared_vectors: split.shared_vectors,
         reserved: 0,
     };
-    let (kernel, shape) = match check.whole_vectors(aligned) {
-        Some(vectors) if vectors <= LAYER_NORM_FWD_THREADS * LAYER_NORM_VECTORS => {
-            let teams = Teams::of_row(vectors, LAYER_NORM_VECTORS, LAYER_NORM_FWD_THREADS);
-            params.threads_per_row = teams.threads;
-            // Blocks keep weight and bias in registers and walk over the rows, so there are as many as run at once.
-            let resident = caps.multiprocessors * (FWD_RESIDENT_THREADS / teams.block);
-            (&kernels.plain, LaunchShape::linear(teams.blocks(check.rows).min(resident.max(1)), teams.block))
-        }
-        _ => {
-            let vectors = check.cut_vectors();
-            let teams = Teams::of_row(vectors, LAYER_NORM_VECTORS, LAYER_NORM_GENERAL_THREADS);
-            params.threads_per_row = teams.threads;
-            params.shared_vectors = shared_vectors(vectors, LAYER_NORM_VECTORS, &teams, 1, caps);
-            (&kernels.general, teams.general_shape(check.rows, params.shared_vectors))
-        }
-    };
-    Ok(Plan::new(Launch { kernel, shape, params }))
+    Ok(Plan::new(kernels.launch(&check, aligned, &FORWARD_SIZES, caps, params)))
 }
 
 /// Checks a backward pass and decides how it runs.
@@ -121,7 +111,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
         &[Some(grad_output.arg), Some(input.arg), weight, Some(mean), Some(rstd), arg(grad_sum)],
     )?;
 
-    let mut params = LayerNormBwdParams {
+    let params = |split: RowSplit| LayerNormBwdParams {
         grad_output: desc.grad_output.address,
         input: desc.input.address,
         weight: address(weight),
@@ -135,49 +125,16 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
         grad_sum_stride: stride(grad_sum),
         grad_input_stride: grad_input.rows.stride,
         rows: check.rows as i64,
-        rows_per_group: 0,
+        rows_per_group: split.rows_per_group,
         width: check.width,
-        threads_per_row: 0,
+        threads_per_row: split.threads_per_row,
         inverse_width: 1.0 / check.width as f32,
-        shared_vectors: 0,
+        shared_vectors: split.shared_vectors,
     };
     let matrices = [Some(input), Some(grad_output), grad_sum, Some(grad_input)];
     let aligned = starts_on_vectors(&matrices, &[weight]);
-    let (rows, columns, groups) = match check.whole_vectors(aligned) {
-        Some(vectors)
-            if vectors <= LAYER_NORM_BWD_THREADS * LAYER_NORM_VECTORS
-                && BWD_SHARED + STATIC_SHARED <= caps.shared_memory_per_block =>
-        {
-            let teams = Teams::cut(Teams::least_threads(vectors, LAYER_NORM_VECTORS), LAYER_NORM_BWD_THREADS);
-            let groups = Groups::of(check.rows, &teams, resident_groups(caps.compute_capability));
-            params.threads_per_row = teams.threads;
-            params.rows_per_group = groups.rows as i64;
-            let shape = LaunchShape::linear(groups.count, teams.block).with_dynamic_shared(BWD_SHARED);
-            (Launch { kernel: &kernels.plain, shape, params }, None, groups.count)
-        }
-        _ => {
-            let vectors = check.cut_vectors();
-            let row_teams = Teams::of_row(vectors, LAYER_NORM_VECTORS, LAYER_NORM_GENERAL_THREADS);
-            let column_teams = Teams::cut(
-                check.width.div_ceil(check.lanes()).next_power_of_two().min(LAYER_NORM_COLUMNS_THREADS),
-                LAYER_NORM_COLUMNS_THREADS,
-            );
-            let groups = Groups::of(check.rows, &column_teams, MAX_GROUPS);
-            params.rows_per_group = groups.rows as i64;
-            params.threads_per_row = row_teams.threads;
-            params.shared_vectors = shared_vectors(vectors, LAYER_NORM_VECTORS, &row_teams, 2, caps);
-            let rows = Launch {
-                kernel: &kernels.dx,
-                shape: row_teams.general_shape(check.rows, 2 * params.shared_vectors),
-                params,
-            };
-            params.threads_per_row = column_teams.threads;
-            let tiles = check.width.div_ceil(column_teams.threads * check.lanes());
-            let shape = LaunchShape { grid: [groups.count, tiles, 1], ..LaunchShape::linear(1, column_teams.block) };
-            let columns = partials.map(|_| Launch { kernel: &kernels.columns, shape, params });
-            (rows, columns, groups.count)
-        }
-    };
+    let BackwardLaunches { rows, columns, groups } =
+        kernels.launches(&check, aligned, partials.is_some(), &BACKWARD_SIZES, caps, params);
     let blocks = check.width.div_ceil(LAYER_NORM_REDUCE_COLUMNS);
     let reduce = partials.map(|partials| Launch {
         kernel: &kernels.reduce,
@@ -195,9 +152,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
 
 /// Bytes of workspace that a backward pass with `grad_weight` or `grad_bias` needs for an input of this shape.
 pub fn backward_workspace_bytes(shape: impl Into<Shape>) -> usize {
-    let shape = shape.into();
-    let width = shape.last().map_or(1, |&width| u32::try_from(width).unwrap_or(u32::MAX));
-    let rows = shape.iter().rev().skip(1).fold(1_u64, |rows, &n| rows.saturating_mul(n as u64));
+    let (rows, width) = extents(shape.into());
     usize::try_from(partial_bytes(rows, width)).unwrap_or(usize::MAX)
 }
 
@@ -208,7 +163,7 @@ fn partial_bytes(rows: u64, width: u32) -> u64 {
 
 /// Groups of rows in the plain backward kernel, whose blocks fill a multiprocessor each: not more than the smallest card of note
 /// of a compute capability has, or the last ones would run alone. Only the capability counts, so cards of one give the same bits.
-const fn resident_groups(capability: ComputeCapability) -> u64 {
+const fn resident_groups(capability: ComputeCapability, _block: u32) -> u64 {
     match (capability.major, capability.minor) {
         // A100 has 108 multiprocessors, RTX 3090 and A40 have 82 and 84.
         (8, 0) => 104,

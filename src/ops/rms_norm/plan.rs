@@ -9,13 +9,10 @@ use crate::abi::{
 use crate::check::{Arg, address, disjoint_present};
 use crate::device::{Caps, ComputeCapability, Launch, LaunchShape, Plan};
 use crate::error::Result;
-use crate::ops::rows::{
-    Checks, Groups, STATIC_SHARED, Teams, VECTOR, arg, matrix_address, shared_vectors, starts_on_vectors, stride,
-};
+use crate::ops::norms::{BackwardLaunches, BackwardSizes, ForwardSizes, RowSplit, extents};
+use crate::ops::rows::{Checks, arg, matrix_address, starts_on_vectors, stride};
 use crate::view::Shape;
 
-/// Threads of a plain forward kernel that a multiprocessor holds at once, by their registers.
-const FWD_RESIDENT_THREADS: u32 = 512;
 /// Threads of a plain backward kernel for rows that they can hold. A multiprocessor has room for two such blocks, or for one of
 /// `RMS_NORM_BWD_THREADS`.
 const BWD_NARROW_THREADS: u32 = 256;
@@ -23,6 +20,18 @@ const BWD_NARROW_THREADS: u32 = 256;
 const MAX_GROUPS: u64 = 256;
 /// The same where a block sums a tile of the columns.
 const MAX_COLUMN_GROUPS: u64 = 128;
+
+const FORWARD_SIZES: ForwardSizes =
+    ForwardSizes { vectors: RMS_NORM_VECTORS, plain: RMS_NORM_FWD_THREADS, general: RMS_NORM_GENERAL_THREADS };
+const BACKWARD_SIZES: BackwardSizes = BackwardSizes {
+    vectors: RMS_NORM_VECTORS,
+    stages: RMS_NORM_BWD_STAGES,
+    plain: &[BWD_NARROW_THREADS, RMS_NORM_BWD_THREADS],
+    groups: resident_groups,
+    general: RMS_NORM_GENERAL_THREADS,
+    columns: RMS_NORM_COLUMNS_THREADS,
+    column_groups: MAX_COLUMN_GROUPS,
+};
 
 /// A forward pass that has been checked, ready to be launched any number of times.
 pub type ForwardPlan = Plan<Launch<RmsNormFwdParams>>;
@@ -55,7 +64,7 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
     let input = check.input;
     disjoint_present(&[Some(output.arg), arg(sum), rstd], &[Some(input.arg), arg(residual), weight])?;
 
-    let mut params = RmsNormFwdParams {
+    let params = |split: RowSplit| RmsNormFwdParams {
         input: desc.input.address,
         residual: matrix_address(residual),
         weight: address(weight),
@@ -68,32 +77,16 @@ pub fn plan_forward(desc: &ForwardDesc, caps: &Caps) -> Result<ForwardPlan> {
         sum_stride: stride(sum),
         rows: check.rows as i64,
         width: check.width,
-        threads_per_row: 0,
+        threads_per_row: split.threads_per_row,
         inverse_width: 1.0 / check.width as f32,
         epsilon,
         weight_offset: weight_offset(desc.casting, weight),
         rounds_normalised: (desc.casting == Casting::Llama).into(),
-        shared_vectors: 0,
+        shared_vectors: split.shared_vectors,
         reserved: 0,
     };
     let aligned = starts_on_vectors(&[Some(input), residual, sum, Some(output)], &[weight]);
-    let (kernel, shape) = match check.whole_vectors(aligned) {
-        Some(vectors) if vectors <= RMS_NORM_FWD_THREADS * RMS_NORM_VECTORS => {
-            let teams = Teams::of_row(vectors, RMS_NORM_VECTORS, RMS_NORM_FWD_THREADS);
-            params.threads_per_row = teams.threads;
-            // Blocks keep the weight in registers and walk over the rows, so there are as many as run at once.
-            let resident = caps.multiprocessors * (FWD_RESIDENT_THREADS / teams.block);
-            (&kernels.plain, LaunchShape::linear(teams.blocks(check.rows).min(resident.max(1)), teams.block))
-        }
-        _ => {
-            let vectors = check.cut_vectors();
-            let teams = Teams::of_row(vectors, RMS_NORM_VECTORS, RMS_NORM_GENERAL_THREADS);
-            params.threads_per_row = teams.threads;
-            params.shared_vectors = shared_vectors(vectors, RMS_NORM_VECTORS, &teams, 1, caps);
-            (&kernels.general, teams.general_shape(check.rows, params.shared_vectors))
-        }
-    };
-    Ok(Plan::new(Launch { kernel, shape, params }))
+    Ok(Plan::new(kernels.launch(&check, aligned, &FORWARD_SIZES, caps, params)))
 }
 
 /// Checks a backward pass and decides how it runs.
@@ -120,7 +113,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
         &[Some(grad_output.arg), Some(input.arg), weight, Some(rstd), arg(grad_sum)],
     )?;
 
-    let mut params = RmsNormBwdParams {
+    let params = |split: RowSplit| RmsNormBwdParams {
         grad_output: desc.grad_output.address,
         input: desc.input.address,
         weight: address(weight),
@@ -133,43 +126,17 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
         grad_sum_stride: stride(grad_sum),
         grad_input_stride: grad_input.rows.stride,
         rows: check.rows as i64,
-        rows_per_group: 0,
+        rows_per_group: split.rows_per_group,
         width: check.width,
-        threads_per_row: 0,
+        threads_per_row: split.threads_per_row,
         inverse_width: 1.0 / check.width as f32,
         weight_offset: weight_offset(desc.casting, weight),
-        shared_vectors: 0,
+        shared_vectors: split.shared_vectors,
         reserved: 0,
     };
     let aligned = starts_on_vectors(&[Some(input), Some(grad_output), grad_sum, Some(grad_input)], &[weight]);
-    let plain =
-        check.whole_vectors(aligned).and_then(|vectors| plain_block(vectors, caps).map(|block| (vectors, block)));
-    let (rows, columns, groups) = if let Some((vectors, block)) = plain {
-        let teams = Teams::cut(Teams::least_threads(vectors, RMS_NORM_VECTORS), block);
-        let groups = Groups::of(check.rows, &teams, resident_groups(caps.compute_capability, block));
-        params.threads_per_row = teams.threads;
-        params.rows_per_group = groups.rows as i64;
-        let shape = LaunchShape::linear(groups.count, teams.block).with_dynamic_shared(plain_shared(block));
-        (Launch { kernel: &kernels.plain, shape, params }, None, groups.count)
-    } else {
-        let vectors = check.cut_vectors();
-        let row_teams = Teams::of_row(vectors, RMS_NORM_VECTORS, RMS_NORM_GENERAL_THREADS);
-        let column_teams = Teams::cut(
-            check.width.div_ceil(check.lanes()).next_power_of_two().min(RMS_NORM_COLUMNS_THREADS),
-            RMS_NORM_COLUMNS_THREADS,
-        );
-        let groups = Groups::of(check.rows, &column_teams, MAX_COLUMN_GROUPS);
-        params.rows_per_group = groups.rows as i64;
-        params.threads_per_row = row_teams.threads;
-        params.shared_vectors = shared_vectors(vectors, RMS_NORM_VECTORS, &row_teams, 2, caps);
-        let shape = row_teams.general_shape(check.rows, 2 * params.shared_vectors);
-        let rows = Launch { kernel: &kernels.dx, shape, params };
-        params.threads_per_row = column_teams.threads;
-        let tiles = check.width.div_ceil(column_teams.threads * check.lanes());
-        let shape = LaunchShape { grid: [groups.count, tiles, 1], ..LaunchShape::linear(1, column_teams.block) };
-        let columns = partials.map(|_| Launch { kernel: &kernels.columns, shape, params });
-        (rows, columns, groups.count)
-    };
+    let BackwardLaunches { rows, columns, groups } =
+        kernels.launches(&check, aligned, partials.is_some(), &BACKWARD_SIZES, caps, params);
     let reduce = grad_weight.map(|grad_weight| Launch {
         kernel: &kernels.reduce,
         shape: LaunchShape::linear(check.width.div_ceil(RMS_NORM_REDUCE_COLUMNS), RMS_NORM_REDUCE_THREADS),
@@ -185,9 +152,7 @@ pub fn plan_backward(desc: &BackwardDesc, caps: &Caps) -> Result<BackwardPlan> {
 
 /// Bytes of workspace that a backward pass with `grad_weight` needs for an input of this shape.
 pub fn backward_workspace_bytes(shape: impl Into<Shape>) -> usize {
-    let shape = shape.into();
-    let width = shape.last().map_or(1, |&width| u32::try_from(width).unwrap_or(u32::MAX));
-    let rows = shape.iter().rev().skip(1).fold(1_u64, |rows, &n| rows.saturating_mul(n as u64));
+    let (rows, width) = extents(shape.into());
     usize::try_from(partial_bytes(rows, width)).unwrap_or(usize::MAX)
 }
 
@@ -199,19 +164,6 @@ fn partial_bytes(rows: u64, width: u32) -> u64 {
 /// What the casting adds to a weight, where there is one.
 fn weight_offset(casting: Casting, weight: Option<Arg<'_>>) -> f32 {
     weight.map_or(0.0, |_| casting.offset())
-}
-
-/// Dynamic shared memory of the plain backward kernel: two tensors' vectors for each thread and stage.
-const fn plain_shared(block: u32) -> u32 {
-    RMS_NORM_BWD_STAGES * 2 * RMS_NORM_VECTORS * block * VECTOR
-}
-
-/// Threads of a block of the plain backward kernel for rows of so many vectors, where it can take them.
-fn plain_block(vectors: u32, caps: &Caps) -> Option<u32> {
-    let block =
-        if vectors <= BWD_NARROW_THREADS * RMS_NORM_VECTORS { BWD_NARROW_THREADS } else { RMS_NORM_BWD_THREADS };
-    let fits = plain_shared(block) + STATIC_SHARED <= caps.shared_memory_per_block;
-    (vectors <= block * RMS_NORM_VECTORS && fits).then_some(block)
 }
 
 /// Groups of rows in the plain backward kernel: not more than there is room for blocks on the smallest card of note of a compute
