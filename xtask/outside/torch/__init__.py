@@ -10,8 +10,6 @@ next look at the array downloads it. Device memory that the host never wrote sta
 import builtins
 import contextlib
 import importlib
-import importlib.abc
-import importlib.machinery
 import math
 import sys
 import types
@@ -20,6 +18,7 @@ import ml_dtypes
 import numpy as np
 
 import device as _device
+from torch._absences import _Finder, _missing
 
 __version__ = "2.9.0"
 
@@ -566,50 +565,6 @@ def get_float32_matmul_precision():
 
 def get_default_dtype():
     return float32  # noqa: F821
-
-
-class _Absent(type):
-    """The type of what the stand-in lacks: can be named, annotated with and derived from, and not called."""
-
-    def __getattr__(cls, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _absent(f"{cls.__qualname__}.{name}")
-
-    def __call__(cls, *arguments, **named):
-        if "_absent" in cls.__dict__:
-            raise NotImplementedError(f"{cls.__qualname__} of the stand-in for PyTorch")
-        return super().__call__(*arguments, **named)
-
-    def __or__(cls, other):
-        return cls
-
-    __ror__ = __or__
-
-
-def _absent(name):
-    return _Absent(name, (), {"_absent": True, "__module__": "torch"})
-
-
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Any `torch.x.y` that there is no file for can be imported, and holds absences."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name.startswith("torch."):
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        return None
-
-    def create_module(self, spec):
-        return None
-
-    def exec_module(self, module):
-        module.__getattr__ = lambda name: _missing(f"{module.__name__}.{name}")
-
-
-def _missing(name):
-    if name.rpartition(".")[2].startswith("__"):
-        raise AttributeError(name)
-    return _absent(name)
 
 
 sys.meta_path.append(_Finder())
