@@ -17,7 +17,7 @@
 //! of a block take the eight half words of its block `l`, low halves first.
 //!
 //! # The object, shapes, types
-//! As [`optimizer`](super::optimizer) says. A gradient that is not finite spreads into its moments and its parameter, as in PyTorch;
+//! As [`optimizer`] says. A gradient that is not finite spreads into its moments and its parameter, as in PyTorch;
 //! `found_inf` is there to skip such steps.
 //!
 //! # Accuracy and determinism

@@ -16,7 +16,7 @@
 //! [`grad_clip`](super::grad_clip) leaves it, and multiplies gradients by `max_grad_norm / norm` where the norm is larger, as apex does.
 //!
 //! # States
-//! [`States::Floats`]: moments in f32, with masters and wide gradients as [`optimizer`](super::optimizer) says; a gradient that is not finite spreads.
+//! [`States::Floats`]: moments in f32, with masters and wide gradients as [`optimizer`] says; a gradient that is not finite spreads.
 //! [`States::Codes`]: moments as in [`adamw8bit`](super::adamw8bit); `u` is made from the new moments before they become codes; a gradient that is
 //! infinite or NaN sets its moments to 0, leaves its parameter, and has no part in `|u|`. (bitsandbytes' LAMB8bit has no trust ratio.)
 //!
@@ -157,8 +157,7 @@ impl Options {
         finite(OP, "epsilon", self.epsilon)?;
         finite(OP, "least trust ratio", self.trust.least)?;
         let unsupported = |what, supported| Err(Error::Unsupported { op: OP, what, supported });
-        // NaN is not at least anything.
-        if !(self.trust.most >= self.trust.least) {
+        if self.trust.most.is_nan() || self.trust.most < self.trust.least {
             return unsupported(format!("largest trust ratio {}", self.trust.most), "at least the least one");
         }
         match self.max_grad_norm {

@@ -8,7 +8,7 @@
 //! The sign of 0 and of NaN is 0. (Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023.) bitsandbytes has the same order.
 //!
 //! # States
-//! [`States::Floats`]: the moment in f32, with masters and wide gradients as [`optimizer`](super::optimizer) says; a gradient that is not finite spreads into its
+//! [`States::Floats`]: the moment in f32, with masters and wide gradients as [`optimizer`] says; a gradient that is not finite spreads into its
 //! moment. [`States::Codes`]: bitsandbytes' Lion8bit. The moment is a code of the signed map in blocks of 256 elements that share one `absmax`, the
 //! code that of the value nearest to `s / absmax`, of two equally near the even one, with the sign of `s`; a gradient that is infinite or NaN sets its moment to
 //! 0 and leaves its parameter. bitsandbytes rounds the parameter to its type after the decay and `lr` to that type, too; here the

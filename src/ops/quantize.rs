@@ -209,7 +209,7 @@ fn launch(desc: &Desc) -> (LaunchShape, QuantizeParams) {
         count,
         block: desc.options.block as u32,
         tiles: tiles as u32,
-        vectorised: (desc.values.address % 16 == 0 && desc.codes.address % 8 == 0).into(),
+        vectorised: (desc.values.address.is_multiple_of(16) && desc.codes.address.is_multiple_of(8)).into(),
         is_signed: (desc.options.map == Kind::Signed).into(),
     };
     (LaunchShape::linear(all.div_ceil(tiles) as u32, QUANTIZE_THREADS), params)

@@ -196,8 +196,8 @@ pub mod peers {
         let clip = if global_norm > max_global_norm { global_norm / max_global_norm } else { 1.0 };
         let correction = h.betas.map(|beta| 1.0 - beta.powi(t));
         let mut update = Vec::new();
-        for i in 0..g.len() {
-            let scaled = g[i] / clip;
+        for (i, g) in g.iter().enumerate() {
+            let scaled = g / clip;
             x.m[i] = x.m[i] * h.betas[0] + (1.0 - h.betas[0]) * scaled;
             x.v[i] = x.v[i] * h.betas[1] + (1.0 - h.betas[1]) * scaled * scaled;
             let denom = (x.v[i] / correction[1]).sqrt() + h.eps;
@@ -218,13 +218,13 @@ pub mod peers {
     /// DeepSpeed's `FusedLamb` (`fused_lamb_cuda_kernel.cu`): the bias correction scales the step, the coefficient is clamped.
     pub fn deepspeed(x: &mut Tensor, g: &[f64], t: i32, h: &Hyper) {
         let (mut update, lr) = (Vec::new(), h.lr * (1.0 - h.betas[1].powi(t)).sqrt() / (1.0 - h.betas[0].powi(t)));
-        for i in 0..g.len() {
-            x.m[i] = h.betas[0] * x.m[i] + (1.0 - h.betas[0]) * g[i];
-            x.v[i] = h.betas[1] * x.v[i] + (1.0 - h.betas[1]) * g[i] * g[i];
+        for (i, g) in g.iter().enumerate() {
+            x.m[i] = h.betas[0] * x.m[i] + (1.0 - h.betas[0]) * g;
+            x.v[i] = h.betas[1] * x.v[i] + (1.0 - h.betas[1]) * g * g;
             update.push(x.m[i] / (x.v[i].sqrt() + h.eps) + h.decay * x.p[i]);
         }
         let (w_l2, u_l2) = (norm(&x.p), norm(&update));
-        let coefficient = if w_l2 != 0.0 && u_l2 != 0.0 { (w_l2 / u_l2).min(10.0).max(0.01) } else { 1.0 };
+        let coefficient = if w_l2 != 0.0 && u_l2 != 0.0 { (w_l2 / u_l2).clamp(0.01, 10.0) } else { 1.0 };
         x.p.iter_mut().zip(&update).for_each(|(p, u)| *p -= lr * coefficient * u);
     }
 }

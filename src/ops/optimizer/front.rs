@@ -81,7 +81,7 @@ impl<D: Device, T: Float, G: Float> Entry<D> for Tensors<'_, D, T, G> {
     }
 }
 
-/// The optimizer of one list of parameters. See the [module](super::optimizer) and the operation for everything else.
+/// The optimizer of one list of parameters. See the [module](crate::ops::optimizer) and the operation for everything else.
 pub struct Optimizer<D: Device, R: Rule> {
     plan: Plan<R::Update>,
     arena: Arena,

@@ -68,6 +68,9 @@ struct Slot {
     first_block: usize,
 }
 
+/// Reads a moment of a slot, whose first block is given, from downloaded buffers.
+type ReadMoment = Box<dyn Fn(&Slot, usize) -> Moment>;
+
 /// The buffers.
 pub(super) enum Memory<D: Device> {
     Floats(D::Buffer<f32>),
@@ -140,7 +143,7 @@ impl Arena {
         fn part<T: Copy>(values: &[T], from: usize, len: usize) -> Vec<T> {
             values[from..from + len].to_vec()
         }
-        let moment: Box<dyn Fn(&Slot, usize) -> Moment> = match memory {
+        let moment: ReadMoment = match memory {
             Memory::Floats(floats) => {
                 let floats = device.download(floats)?;
                 Box::new(move |slot, place| Moment::Floats(part(&floats, place * BLOCK, slot.elements)))

@@ -95,6 +95,9 @@ pub fn dequantize(device: &CudaDevice) -> Result<Launcher> {
     Ok(Launcher { name: "quantize::dequantize", reads: 3, writes: 1, kernels: 1, call: Box::new(call) })
 }
 
+/// What is done with a list and its scalars.
+type Call<'a> = dyn FnMut(&mut [optimizer::Tensors<'_, CudaDevice, bf16>], Scalars<'_, CudaDevice>) -> Result<()> + 'a;
+
 /// A step of two parameters, the second with a master if wanted, with all scalars.
 fn step<R: optimizer::Rule<Options: 'static> + 'static>(
     device: &CudaDevice,
@@ -106,10 +109,7 @@ fn step<R: optimizer::Rule<Options: 'static> + 'static>(
     let mut master = device.upload(&[1.0_f32; WIDTH])?;
     let [learning_rate, scale, found] = [0.1_f32, 0.5, 0.0].map(|value| device.upload(&[value]));
     let (learning_rate, scale, found, device) = (learning_rate?, scale?, found?, device.clone());
-    let mut tensors = move |with: &mut dyn FnMut(
-        &mut [optimizer::Tensors<'_, CudaDevice, bf16>],
-        Scalars<'_, CudaDevice>,
-    ) -> Result<()>| {
+    let mut tensors = move |with: &mut Call<'_>| {
         let master = if with_master { Some(master.view_mut([WIDTH])?) } else { None };
         let (parameter, gradient) = (b.view_mut([WIDTH])?, of_b.view([WIDTH])?);
         let first = optimizer::Tensors {
