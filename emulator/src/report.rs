@@ -6,13 +6,16 @@ use crate::counters::{Class, Counters, Pipe, TensorType, WaitKind};
 use crate::fault::SourceLine;
 use crate::profile::{Attribution, Profile};
 
+/// Finds the text of a line.
+type Source<'a> = &'a dyn Fn(&SourceLine) -> Option<String>;
+
 /// A [`Profile`] as text. Everything is a count of the PTX text; nothing is a time.
 pub struct Report<'a> {
     profile: &'a Profile,
     floor: Option<u64>,
     lines: usize,
     attribution: Attribution,
-    source: Option<&'a dyn Fn(&SourceLine) -> Option<String>>,
+    source: Option<Source<'a>>,
 }
 
 impl<'a> Report<'a> {
