@@ -6,6 +6,8 @@ mod activation;
 mod adamw8bit;
 #[path = "../../benches/workloads/attention.rs"]
 mod attention;
+#[path = "../../benches/workloads/bce_with_logits.rs"]
+mod bce_with_logits;
 #[path = "../../benches/workloads/cross_entropy.rs"]
 mod cross_entropy;
 #[path = "../../benches/workloads/dropout.rs"]
@@ -18,8 +20,12 @@ mod gelu;
 mod grad_clip;
 #[path = "../../benches/workloads/layer_norm.rs"]
 mod layer_norm;
+#[path = "../../benches/workloads/mask_tokens.rs"]
+mod mask_tokens;
 #[path = "../../benches/workloads/optimizers.rs"]
 mod optimizers;
+#[path = "../../benches/workloads/quantize.rs"]
+mod quantize;
 #[path = "../../benches/workloads/rms_norm.rs"]
 mod rms_norm;
 #[path = "../../benches/workloads/rotary.rs"]
@@ -37,7 +43,7 @@ use warpsmith::ops::cross_entropy::Options;
 use warpsmith::ops::gelu::Form;
 use warpsmith::ops::lion::States;
 use warpsmith::ops::rotary::Pairing;
-use warpsmith::{EmulatedDevice, Float};
+use warpsmith::{EmulatedDevice, Float, Index};
 
 use crate::Workload;
 use optimizers::Step;
@@ -113,7 +119,9 @@ pub const OPS: &[Op] = &[
     Op::of_half("attention_fwd_causal", HEADS, [attention_fwd::<f16, true>, attention_fwd::<bf16, true>]),
     Op::of_half("attention_bwd", HEADS, [attention_bwd::<f16, false>, attention_bwd::<bf16, false>]),
     Op::of_half("attention_bwd_causal", HEADS, [attention_bwd::<f16, true>, attention_bwd::<bf16, true>]),
+    Op::new("bce_with_logits", MATRIX, [bce_with_logits::<f32>, bce_with_logits::<f16>, bce_with_logits::<bf16>]),
     Op::new("cross_entropy", LOGITS, [cross_entropy::<f32>, cross_entropy::<f16>, cross_entropy::<bf16>]),
+    Op::new("dequantize", MATRIX, [quantize::<f32, true>, quantize::<f16, true>, quantize::<bf16, true>]),
     Op::new("dropout", MATRIX, [dropout::<f32, false>, dropout::<f16, false>, dropout::<bf16, false>]),
     Op::new("dropout_residual", MATRIX, [dropout::<f32, true>, dropout::<f16, true>, dropout::<bf16, true>]),
     Op::new("embedding_fwd", WORDS, [embedding_fwd::<f32>, embedding_fwd::<f16>, embedding_fwd::<bf16>]),
@@ -124,6 +132,8 @@ pub const OPS: &[Op] = &[
     Op::new("gelu_bwd_bias", MATRIX, [gelu_bwd::<f32, true>, gelu_bwd::<f16, true>, gelu_bwd::<bf16, true>]),
     Op::new("grad_clip_norm", LIST, [clip::<f32, false>, clip::<f16, false>, clip::<bf16, false>]),
     Op::new("grad_clip_value", LIST, [clip::<f32, true>, clip::<f16, true>, clip::<bf16, true>]),
+    Op::new("lamb", LIST, [lamb::<f32, false>, lamb::<f16, false>, lamb::<bf16, false>]),
+    Op::new("lamb8", LIST, [lamb::<f32, true>, lamb::<f16, true>, lamb::<bf16, true>]),
     Op::new("layer_norm_fwd", MATRIX, [layer_fwd::<f32, false>, layer_fwd::<f16, false>, layer_fwd::<bf16, false>]),
     Op::new(
         "layer_norm_fwd_residual",
@@ -138,6 +148,9 @@ pub const OPS: &[Op] = &[
     ),
     Op::new("lion", LIST, [lion::<f32, false>, lion::<f16, false>, lion::<bf16, false>]),
     Op::new("lion8", LIST, [lion::<f32, true>, lion::<f16, true>, lion::<bf16, true>]),
+    Op::of_ids("mask_tokens_i32", MATRIX, mask_tokens::<i32>),
+    Op::of_ids("mask_tokens_i64", MATRIX, mask_tokens::<i64>),
+    Op::new("quantize", MATRIX, [quantize::<f32, false>, quantize::<f16, false>, quantize::<bf16, false>]),
     Op::new("rms_norm_fwd", MATRIX, [rms_fwd::<f32, false>, rms_fwd::<f16, false>, rms_fwd::<bf16, false>]),
     Op::new("rms_norm_fwd_residual", MATRIX, [rms_fwd::<f32, true>, rms_fwd::<f16, true>, rms_fwd::<bf16, true>]),
     Op::new("rms_norm_bwd", MATRIX, [rms_bwd::<f32, false>, rms_bwd::<f16, false>, rms_bwd::<bf16, false>]),
@@ -161,6 +174,11 @@ impl Op {
 
     const fn of_half(name: &'static str, sizes: &'static [(&'static str, usize)], [f16, bf16]: [Run; 2]) -> Self {
         Self { name, sizes, types: [None, Some(f16), Some(bf16)] }
+    }
+
+    /// Its tensors are no floats, so the type that is asked for does not matter.
+    const fn of_ids(name: &'static str, sizes: &'static [(&'static str, usize)], run: Run) -> Self {
+        Self { name, sizes, types: [Some(run); 3] }
     }
 }
 
@@ -209,6 +227,10 @@ fn attention_bwd<T: Float, const CAUSAL: bool>(device: &EmulatedDevice, sizes: &
     measure(device, &backward, sizes.of(["length", "dim"]))
 }
 
+fn bce_with_logits<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &bce_with_logits::Replaced::<T> { element: PhantomData }, sizes.matrix())
+}
+
 fn cross_entropy<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
     let fused = cross_entropy::Fused::<T> { options: Options::default(), name: "fused", element: PhantomData };
     measure(device, &fused, sizes.matrix())
@@ -240,12 +262,28 @@ fn clip<T: Float, const BY_VALUE: bool>(device: &EmulatedDevice, sizes: &Sizes) 
     measure(device, &grad_clip::Clip::<T> { by_value: BY_VALUE, element: PhantomData }, sizes.list())
 }
 
+fn lamb<T: Float, const CODES: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    let bytes = if CODES { 8 } else { 24 } + 4 * size_of::<T>();
+    let (variant, states) = if CODES { ("step8", States::Codes) } else { ("step", States::Floats) };
+    let options = warpsmith::ops::lamb::Options { states, ..Default::default() };
+    let step = Step::<warpsmith::ops::lamb::Rule, T> { variant, options, master: false, bytes, element: PhantomData };
+    measure(device, &step, sizes.list())
+}
+
 fn layer_fwd<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
     measure(device, &layer_norm::Forward::<T> { residual: RESIDUAL, element: PhantomData }, sizes.matrix())
 }
 
 fn layer_bwd<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
     measure(device, &layer_norm::Backward::<T> { residual: RESIDUAL, element: PhantomData }, sizes.matrix())
+}
+
+fn mask_tokens<I: Index + From<i32>>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &mask_tokens::MaskTokens::<I> { ids: PhantomData }, sizes.matrix())
+}
+
+fn quantize<T: Float, const BACK: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &quantize::Way::<T> { back: BACK, element: PhantomData }, sizes.matrix())
 }
 
 fn rms_fwd<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {

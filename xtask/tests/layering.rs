@@ -93,6 +93,7 @@ fn no_file_is_longer_than_600_lines() {
 fn an_op_stands_in_its_five_places() {
     let kernels = kernels();
     let ops = kernels.iter().filter(|(path, _)| path.ends_with(".cu")).filter_map(|(path, _)| path.split('/').nth(1));
+    let profiled = fs::read_to_string(workspace().join("examples/profile/ops.rs")).expect("examples/profile/ops.rs");
     for op in ops.collect::<BTreeSet<_>>() {
         let one_of = |places: &[String]| {
             assert!(places.iter().any(|place| workspace().join(place).is_file()), "{op} has none of {places:?}");
@@ -102,5 +103,7 @@ fn an_op_stands_in_its_five_places() {
         one_of(&[format!("src/reference/{op}.rs")]);
         one_of(&[format!("tests/{op}.rs"), format!("tests/{op}/main.rs")]);
         one_of(&[format!("benches/{op}.rs")]);
+        let names = [format!("mod {op};"), format!("ops::{op}::")];
+        assert!(names.iter().any(|name| profiled.contains(name)), "examples/profile/ops.rs has no {op}");
     }
 }
