@@ -23,6 +23,7 @@ use nn::config::{Config, positive};
 use nn::console;
 use nn::model::{Architecture, Transformer};
 use nn::ops::Ops;
+use nn::optimizer::Kind;
 use nn::parameters::Values;
 use nn::run::Run;
 use nn::start::{Choice, Program, start};
@@ -55,7 +56,11 @@ struct Options {
     #[arg(long, default_value_t = 8, value_parser = positive)]
     batch: usize,
 
-    /// Highest learning rate, instead of one that suits the way
+    /// What makes the steps; without it the optimizer that trained the model
+    #[arg(long, value_enum)]
+    optimizer: Option<Kind>,
+
+    /// Highest learning rate, instead of one that suits the way and the optimizer
     #[arg(long)]
     learning_rate: Option<f32>,
 
@@ -125,7 +130,7 @@ impl Program for Options {
             let optimizer_bytes = run.checkpoint()?.optimizer.map_or(0, |(_, saved)| saved.bytes());
             rows.push(Row { way, after, trained, optimizer_bytes, seconds });
         }
-        report(before, &base, &rows);
+        report(before, &base, self.optimizer.unwrap_or(base.config.optimizer), &rows);
         Ok(())
     }
 }
@@ -153,8 +158,9 @@ impl Options {
 
     /// A run that trains a model in one of the ways.
     fn prepared<O: Ops>(&self, ops: O, base: &Checkpoint, way: Way, text: &Text) -> Outcome<Run<O>> {
-        let learning_rate = self.learning_rate.unwrap_or(way.learning_rate());
-        let config = Config { batch: self.batch, steps: self.steps, learning_rate, ..base.config };
+        let optimizer = self.optimizer.unwrap_or(base.config.optimizer);
+        let learning_rate = self.learning_rate.unwrap_or(optimizer.pace() * way.learning_rate());
+        let config = Config { batch: self.batch, steps: self.steps, optimizer, learning_rate, ..base.config };
         let mut model = Transformer::new(&ops, config.architecture, Values::Saved(&base.parameters))?;
         way.prepare(&ops, &mut model, &self.amounts, (config.seed, &text.train))?;
         Run::of(ops, model, config, None)
@@ -169,9 +175,9 @@ fn untouched<O: Ops>(ops: O, base: &Checkpoint, batch: usize) -> Outcome<Run<O>>
 }
 
 /// The table.
-fn report(before: f32, base: &Checkpoint, rows: &[Row]) {
+fn report(before: f32, base: &Checkpoint, optimizer: Kind, rows: &[Row]) {
     let all: usize = base.parameters.values().map(|tensor| tensor.values.len()).sum();
-    println!("\nOf a model of {all} parameters; held-out loss in nats per byte; states of 8-bit AdamW:\n");
+    println!("\nOf a model of {all} parameters; held-out loss in nats per byte; {}:\n", optimizer.describe());
     println!("way                   before    after    trained   share   optimizer bytes   seconds");
     for Row { way, after, trained, optimizer_bytes, seconds } in rows {
         let share = 100.0 * *trained as f64 / all as f64;

@@ -9,6 +9,14 @@ use super::Outcome;
 use super::model::Architecture;
 use super::optimizer::{Kind, Recipe};
 
+/// Learning rates of the optimizers that want another one than AdamW: [`Kind::pace`] times its.
+const RATES: [(&str, &str, &str); 4] = [
+    ("optimizer", "lamb", "1e-2"),
+    ("optimizer", "lamb8bit", "1e-2"),
+    ("optimizer", "lion", "1e-3"),
+    ("optimizer", "lion8bit", "1e-3"),
+];
+
 /// Everything that a run's results depend on, besides text, device and number of threads.
 #[derive(Clone, Copy, Debug, PartialEq, Args)]
 pub struct Config {
@@ -28,8 +36,8 @@ pub struct Config {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
-    /// Highest learning rate
-    #[arg(long, default_value_t = 3e-3)]
+    /// Highest learning rate; without it one that suits the optimizer
+    #[arg(long, default_value_t = 3e-3, default_value_ifs = RATES)]
     pub learning_rate: f32,
 
     /// How the learning rate goes on after its rise in the first twentieth of the steps

@@ -18,6 +18,16 @@ pub enum Kind {
     /// AdamW with states in f32.
     #[value(name = "adamw")]
     AdamW,
+    /// LAMB with states in f32.
+    Lamb,
+    /// LAMB with 8-bit states.
+    #[value(name = "lamb8bit")]
+    Lamb8bit,
+    /// Lion with states in f32.
+    Lion,
+    /// Lion with 8-bit states.
+    #[value(name = "lion8bit")]
+    Lion8bit,
 }
 
 impl Kind {
@@ -26,6 +36,20 @@ impl Kind {
         match self {
             Self::AdamW8bit => "AdamW with 8-bit states",
             Self::AdamW => "AdamW",
+            Self::Lamb => "LAMB",
+            Self::Lamb8bit => "LAMB with 8-bit states",
+            Self::Lion => "Lion",
+            Self::Lion8bit => "Lion with 8-bit states",
+        }
+    }
+
+    /// How large its learning rate is beside AdamW's. LAMB multiplies a matrix's by the ratio of two norms, which is well below 1 at the start.
+    /// Every step of Lion is as large as one of AdamW with gradients that all agree.
+    pub fn pace(self) -> f32 {
+        match self {
+            Self::AdamW8bit | Self::AdamW => 1.0,
+            Self::Lamb | Self::Lamb8bit => 10.0 / 3.0,
+            Self::Lion | Self::Lion8bit => 1.0 / 3.0,
         }
     }
 }

@@ -7,6 +7,8 @@ mod devices;
 
 #[path = "tests/gradients.rs"]
 mod gradients;
+#[path = "tests/optimizers.rs"]
+mod optimizers;
 #[path = "tests/parts.rs"]
 mod parts;
 #[path = "tests/runs.rs"]

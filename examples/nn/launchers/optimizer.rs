@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use warpsmith::ops::adamw::{self, AdamW};
 use warpsmith::ops::adamw8bit::{self, AdamW8bit};
 use warpsmith::ops::grad_clip::{GradClip, Norm};
-use warpsmith::ops::optimizer::{self, Checkpoint, Moment, Scalars, State, Tensors};
+use warpsmith::ops::lamb::{self, Lamb};
+use warpsmith::ops::lion::{self, Lion};
+use warpsmith::ops::optimizer::{self, Checkpoint, Moment, Scalars, State, States, Tensors};
 use warpsmith::{Buffer, Device, View, ViewMut};
 
 use crate::nn::Outcome;
@@ -27,6 +29,8 @@ pub struct Optimizer<D: Device> {
 enum Rule<D: Device> {
     AdamW8bit(AdamW8bit<D>),
     AdamW(AdamW<D>),
+    Lamb(Box<Lamb<D>>),
+    Lion(Lion<D>),
 }
 
 impl<D: Device> Optimizer<D> {
@@ -54,6 +58,10 @@ impl<D: Device> Optimizer<D> {
                 })
             }
             Kind::AdamW => Rule::AdamW(over(device, list, adamw_options(), saved)?),
+            Kind::Lamb => Rule::Lamb(Box::new(over(device, list, lamb_options(States::Floats), saved)?)),
+            Kind::Lamb8bit => Rule::Lamb(Box::new(over(device, list, lamb_options(States::Codes), saved)?)),
+            Kind::Lion => Rule::Lion(over(device, list, lion_options(States::Floats), saved)?),
+            Kind::Lion8bit => Rule::Lion(over(device, list, lion_options(States::Codes), saved)?),
         };
         let scalar = || device.alloc(1);
         let (learning_rate, norm, factor, found_inf) = (scalar()?, scalar()?, scalar()?, scalar()?);
@@ -80,16 +88,20 @@ impl<D: Device> Optimizer<D> {
         match &mut self.rule {
             Rule::AdamW8bit(optimizer) => optimizer.step(device, &mut tensors_8bit::<D>(list)?, scalars)?,
             Rule::AdamW(optimizer) => optimizer.step(device, &mut tensors::<D>(list)?, scalars)?,
+            Rule::Lamb(optimizer) => optimizer.step(device, &mut tensors::<D>(list)?, scalars)?,
+            Rule::Lion(optimizer) => optimizer.step(device, &mut tensors::<D>(list)?, scalars)?,
         }
         Ok(())
     }
 
     /// Steps and states.
     pub fn saved(&self, device: &D) -> Outcome<Saved> {
-        match &self.rule {
-            Rule::AdamW8bit(optimizer) => Ok(of_adamw8bit(optimizer.checkpoint(device)?)),
-            Rule::AdamW(optimizer) => Ok(of_checkpoint(optimizer.checkpoint(device)?)),
-        }
+        Ok(match &self.rule {
+            Rule::AdamW8bit(optimizer) => of_adamw8bit(optimizer.checkpoint(device)?),
+            Rule::AdamW(optimizer) => of_checkpoint(optimizer.checkpoint(device)?),
+            Rule::Lamb(optimizer) => of_checkpoint(optimizer.checkpoint(device)?),
+            Rule::Lion(optimizer) => of_checkpoint(optimizer.checkpoint(device)?),
+        })
     }
 }
 
@@ -120,6 +132,16 @@ fn tensors<'a, D: Device>(list: &'a mut List<'_, D::Buffer<f32>>) -> warpsmith::
 /// AdamW as PyTorch has it, with the decay rates of language models.
 pub fn adamw_options() -> adamw::Options {
     adamw::Options { beta1: BETAS[0], beta2: BETAS[1], ..Default::default() }
+}
+
+/// LAMB as apex has it, with the same decay rates.
+pub fn lamb_options(states: States) -> lamb::Options {
+    lamb::Options { beta1: BETAS[0], beta2: BETAS[1], states, ..lamb::Options::apex() }
+}
+
+/// Lion with its paper's decay rates.
+pub fn lion_options(states: States) -> lion::Options {
+    lion::Options { states, ..Default::default() }
 }
 
 /// An optimizer of any rule.

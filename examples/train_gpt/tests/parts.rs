@@ -1,6 +1,6 @@
 //! Parts by themselves.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use half::bf16;
 use warpsmith::Device;
 
@@ -9,6 +9,7 @@ use crate::Options;
 use crate::nn::config::{Config, Course};
 use crate::nn::data::Rng;
 use crate::nn::ops::Rows;
+use crate::nn::optimizer::Kind;
 use crate::nn::product::{Matrix, Mma, OnCpu, Product, Products};
 use crate::nn::text::{Text, bigram_loss};
 use crate::nn::{Outcome, console, kernels, plot};
@@ -180,6 +181,20 @@ fn a_configuration_is_what_its_words_say() -> Outcome {
         let mut fewer = words.clone();
         fewer.remove(name);
         assert!(Config::read(&fewer).is_err(), "without {name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn each_optimizer_has_a_learning_rate() -> Outcome {
+    let rate = |line: &str| Outcome::Ok(Options::try_parse_from(line.split(' '))?.config.learning_rate);
+    let usual = rate("x")?;
+    for kind in Kind::value_variants() {
+        let name = kind.to_possible_value().ok_or("a kind without a name")?;
+        let line = format!("x --optimizer {}", name.get_name());
+        let (got, expected) = (rate(&line)?, kind.pace() * usual);
+        assert!((got / expected - 1.0).abs() < 1e-6, "{kind:?}: {got}, {expected} expected");
+        assert_eq!(rate(&format!("{line} --learning-rate 0.25"))?, 0.25, "{kind:?}");
     }
     Ok(())
 }
