@@ -33,6 +33,7 @@
 //! | [`ops::adamw8bit`] | a step over a list of parameters, states of 8 bits | | f32, f16, bf16 |
 //! | [`ops::bce_with_logits`] | hard or soft targets, padding, weight of positives | the gradient of the logits in the same pass, over them if wanted | f32, f16, bf16 |
 //! | [`ops::cross_entropy`] | label smoothing, class weights, z-loss, softcap | the gradient of the logits in the same pass, over them if wanted | f32, f16, bf16 |
+//! | [`ops::linear_cross_entropy`] | the last linear layer and `cross_entropy` in chunks, never all logits; products are the caller's | gradients of hidden, weight, bias in the same pass | f32, f16, bf16 |
 //! | [`ops::dropout`] | alone or added to a residual, in place or not; the mask from seed and offset on the device | the mask made again | f32, f16, bf16 |
 //! | [`ops::embedding`] | rows of token, position and segment tables, added | gradients of the tables, without floating-point atomics | f32, f16, bf16 |
 //! | [`ops::gelu`] | erf and tanh forms, bias added in the same pass | gradients of input and bias | f32, f16, bf16 |

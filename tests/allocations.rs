@@ -18,6 +18,7 @@ use warpsmith::ops::cross_entropy::{self, Reduction};
 use warpsmith::ops::dropout;
 use warpsmith::ops::embedding;
 use warpsmith::ops::gelu::{self, Form};
+use warpsmith::ops::linear_cross_entropy;
 use warpsmith::ops::mask_tokens;
 use warpsmith::ops::rms_norm::{self, Casting};
 use warpsmith::ops::rotary::{self, Frequencies, Pairing, Scaling};
@@ -412,6 +413,42 @@ fn a_masking_plan_allocates_nothing() {
         };
         let (count, plan) = allocations(|| mask_tokens::plan_forward(&desc, device.caps()));
         assert_eq!((count, plan.err()), (0, None), "all {all}");
+    }
+}
+
+#[test]
+fn a_linear_cross_entropy_plan_allocates_nothing() {
+    let device = EmulatedDevice::new(DeviceModel::Sm80);
+    for (reduction, all) in [(Reduction::Mean, false), (Reduction::None, true)] {
+        let of_loss = |place| vector(place, if reduction == Reduction::None { 8 } else { 1 }, DType::F32);
+        let bf16 = |place: u64, shape: [usize; 2]| TensorDesc::contiguous(place << 20, shape, DType::Bf16);
+        let options = linear_cross_entropy::Options {
+            loss: cross_entropy::Options { reduction, ..Default::default() },
+            chunk_rows: all.then_some(3),
+            accumulate: all,
+        };
+        let bytes = linear_cross_entropy::workspace_bytes([8, 100], 50, DType::Bf16, &options);
+        let desc = linear_cross_entropy::ForwardDesc {
+            hidden: matrix(1, 128),
+            weight: bf16(2, [50, 100]),
+            bias: all.then(|| linear_cross_entropy::BiasDesc {
+                bias: vector(3, 50, DType::Bf16),
+                ones: vector(4, 3, DType::Bf16),
+                grad_bias: Some(vector(5, 50, DType::F32)),
+            }),
+            targets: vector(6, 8, DType::I64),
+            class_weight: all.then(|| vector(7, 50, DType::F32)),
+            grad_loss: all.then(|| of_loss(8)),
+            grad_hidden: Some(matrix(9, 100)),
+            grad_weight: Some(TensorDesc::contiguous(10 << 20, [50, 100], DType::F32)),
+            loss: Some(of_loss(11)),
+            lse: all.then(|| vector(12, 8, DType::F32)),
+            totals: all.then(|| vector(13, 2, DType::F32)),
+            workspace: vector(14, bytes, DType::U8),
+            options,
+        };
+        let (count, plan) = allocations(|| linear_cross_entropy::plan_forward(&desc, device.caps()));
+        assert_eq!((count, plan.err()), (0, None), "{reduction:?}");
     }
 }
 

@@ -20,6 +20,8 @@ mod gelu;
 mod grad_clip;
 #[path = "../../benches/workloads/layer_norm.rs"]
 mod layer_norm;
+#[path = "../../benches/workloads/linear_cross_entropy.rs"]
+mod linear_cross_entropy;
 #[path = "../../benches/workloads/mask_tokens.rs"]
 mod mask_tokens;
 #[path = "../../benches/workloads/optimizers.rs"]
@@ -146,6 +148,7 @@ pub const OPS: &[Op] = &[
         MATRIX,
         [layer_bwd::<f32, true>, layer_bwd::<f16, true>, layer_bwd::<bf16, true>],
     ),
+    Op::new("linear_cross_entropy", LOGITS, [linear::<f32>, linear::<f16>, linear::<bf16>]),
     Op::new("lion", LIST, [lion::<f32, false>, lion::<f16, false>, lion::<bf16, false>]),
     Op::new("lion8", LIST, [lion::<f32, true>, lion::<f16, true>, lion::<bf16, true>]),
     Op::of_ids("mask_tokens_i32", MATRIX, mask_tokens::<i32>),
@@ -234,6 +237,11 @@ fn bce_with_logits<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured
 fn cross_entropy<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
     let fused = cross_entropy::Fused::<T> { options: Options::default(), name: "fused", element: PhantomData };
     measure(device, &fused, sizes.matrix())
+}
+
+/// The kernels alone: the products are the caller's.
+fn linear<T: Float>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {
+    measure(device, &linear_cross_entropy::Chunks::<T> { element: PhantomData }, sizes.matrix())
 }
 
 fn dropout<T: Float, const RESIDUAL: bool>(device: &EmulatedDevice, sizes: &Sizes) -> Measured {

@@ -324,6 +324,16 @@ impl Device for EmulatedDevice {
 }
 
 impl EmulatedDevice {
+    /// Reads memory by its address, for `op`.
+    pub(crate) fn read_at(&self, op: &'static str, address: u64, out: &mut [u8]) -> Result<()> {
+        self.0.emulator.read(address, out).map_err(memory(op))
+    }
+
+    /// Writes memory by its address, for `op`.
+    pub(crate) fn write_at(&self, op: &'static str, address: u64, bytes: &[u8]) -> Result<()> {
+        self.0.emulator.write(address, bytes).map_err(memory(op))
+    }
+
     fn owns<T: Element>(&self, buffer: &EmulatedBuffer<T>) -> bool {
         Arc::ptr_eq(&self.0, &buffer.device.0)
     }

@@ -83,7 +83,8 @@
 //! # }
 //! ```
 
-mod kernels;
+pub(in crate::ops) mod kernels;
+pub(in crate::ops) mod pass;
 mod plan;
 
 pub use plan::{ForwardPlan, plan_forward, workspace_bytes};

@@ -19,6 +19,7 @@ pub mod gelu;
 pub mod grad_clip;
 pub mod lamb;
 pub mod layer_norm;
+pub mod linear_cross_entropy;
 pub mod lion;
 pub mod mask_tokens;
 mod norms;

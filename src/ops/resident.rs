@@ -21,6 +21,7 @@ pub(super) struct Bounds {
 }
 
 /// How the threads of a block are dealt out to rows, and a row to a team's threads.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Resident {
     pub(super) threads: u32,
     pub(super) block: u32,

@@ -20,6 +20,7 @@ mod gelu;
 mod grad_clip;
 mod lamb;
 mod layer_norm;
+mod linear_cross_entropy;
 mod lion;
 mod mask_tokens;
 mod quantize;

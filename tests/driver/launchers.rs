@@ -40,6 +40,7 @@ pub fn all(device: &CudaDevice) -> Result<Vec<Launcher>> {
         losses::cross_entropy_in_place(device)?,
         losses::cross_entropy_with_all(device)?,
         losses::bce(device)?,
+        losses::linear_cross_entropy(device)?,
     ]);
     launchers.extend([rotary_in_place(device)?, rotary_backward(device)?]);
     launchers.extend([

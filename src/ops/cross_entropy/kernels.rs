@@ -11,7 +11,7 @@ mod image {
 }
 
 /// Takes rows.
-pub(super) static ROWS: ByType<Kernel<CrossEntropyFwdParams>> = ByType {
+pub(in crate::ops) static ROWS: ByType<Kernel<CrossEntropyFwdParams>> = ByType {
     f32: Kernel::new(&image::CROSS_ENTROPY_FWD, "cross_entropy_fwd_f32"),
     f16: Kernel::new(&image::CROSS_ENTROPY_FWD, "cross_entropy_fwd_f16"),
     bf16: Kernel::new(&image::CROSS_ENTROPY_FWD, "cross_entropy_fwd_bf16"),

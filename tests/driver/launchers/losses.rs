@@ -1,6 +1,6 @@
 //! The launchers of losses.
 
-use warpsmith::ops::{bce_with_logits, cross_entropy};
+use warpsmith::ops::{bce_with_logits, cross_entropy, linear_cross_entropy};
 use warpsmith::{Buffer as _, CudaDevice, Device, Result};
 
 use super::{Launcher, ROWS, WIDTH, ones};
@@ -69,4 +69,34 @@ pub fn bce(device: &CudaDevice) -> Result<Launcher> {
         bce_with_logits::forward(&device, tensors, &bce_with_logits::Options::default())
     };
     Ok(Launcher { name: "bce_with_logits::forward", reads: 1, writes: 3, kernels: 3, call: Box::new(call) })
+}
+
+/// The mean and all gradients in two chunks, with products that somebody else queues.
+pub fn linear_cross_entropy(device: &CudaDevice) -> Result<Launcher> {
+    const DEPTH: usize = 8;
+    let (hidden, weight, targets) =
+        (ones(device, ROWS * DEPTH)?, ones(device, WIDTH * DEPTH)?, device.upload(&[1_i32; ROWS])?);
+    let (mut grad_hidden, mut grad_weight, mut loss) =
+        (ones(device, ROWS * DEPTH)?, device.alloc(WIDTH * DEPTH)?, device.alloc(1)?);
+    let options = linear_cross_entropy::Options { chunk_rows: Some(2), ..Default::default() };
+    let bytes = linear_cross_entropy::workspace_bytes([ROWS, DEPTH], WIDTH, warpsmith::DType::Bf16, &options);
+    let (device, mut workspace) = (device.clone(), device.upload(&vec![0u8; bytes])?);
+    let call = move || {
+        let tensors = linear_cross_entropy::Forward {
+            hidden: hidden.view([ROWS, DEPTH])?,
+            weight: weight.view([WIDTH, DEPTH])?,
+            bias: None,
+            targets: targets.view([ROWS])?,
+            class_weight: None,
+            grad_loss: None,
+            grad_hidden: Some(grad_hidden.view_mut([ROWS, DEPTH])?),
+            grad_weight: Some(grad_weight.view_mut([WIDTH, DEPTH])?),
+            loss: Some(loss.view_mut([1])?),
+            lse: None,
+            totals: None,
+            workspace: workspace.view_mut([bytes])?,
+        };
+        linear_cross_entropy::forward(&device, tensors, &options, |_| Ok(()))
+    };
+    Ok(Launcher { name: "linear_cross_entropy::forward", reads: 3, writes: 4, kernels: 4, call: Box::new(call) })
 }
