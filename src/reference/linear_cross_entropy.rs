@@ -59,7 +59,7 @@ pub fn forward(layer: &Layer<'_, f64>, labels: &Labels<'_>, options: &Options) -
 }
 
 /// As an unfused framework computes: logits rounded to the element type, their gradient by
-/// [`cross_entropy::naive`](super::cross_entropy::naive), and products with sums in f32, of which that for `hidden` is rounded to the
+/// [`cross_entropy::naive`], and products with sums in f32, of which that for `hidden` is rounded to the
 /// element type.
 pub mod naive {
     use super::{Forward, Labels, Layer, cross_entropy};
