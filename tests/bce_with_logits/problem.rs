@@ -73,7 +73,7 @@ impl<T: Real> Problem<T> {
 
     /// With a mask, and a weight of positive targets.
     pub fn with_all(mut self) -> Self {
-        self.mask = Some((0..self.logits.len()).map(|i| [1, 255, 1, 0][i % 4]).collect());
+        self.mask = Some((0..self.logits.len()).map(|i| [1, 255, 1, 0, 1][i % 5]).collect());
         self.options.pos_weight = 2.5;
         self
     }

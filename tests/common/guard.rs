@@ -111,6 +111,15 @@ impl Place {
         [[a, b, c, self.width], [x, y, z, 1]]
     }
 
+    /// Strides of another shape, in row-major order.
+    fn strides<const RANK: usize>(&self, shape: [usize; RANK]) -> [i64; RANK] {
+        let steps = warpsmith::Shape::from(shape).contiguous_strides();
+        let has_gaps = self.stride != self.width;
+        assert!(!has_gaps || shape.last() == Some(&self.width), "rows of {self:?} are cut");
+        let step = |at: usize| steps[at] / self.width as i64 * self.stride as i64;
+        std::array::from_fn(|at| if has_gaps && at + 1 < RANK { step(at) } else { steps[at] })
+    }
+
     fn start(&self) -> usize {
         GUARDS + self.shift
     }
@@ -156,18 +165,18 @@ impl<D: Device, T: Sample> Guarded<D, T> {
         view.expect("a guarded tensor lies in its buffer")
     }
 
-    /// A tensor without gaps, of another shape.
+    /// A tensor of another shape; if it has gaps, only its rows are dealt out.
     pub fn view_as<const RANK: usize>(&self, shape: [usize; RANK]) -> View<'_, D, T> {
-        assert_eq!(self.place.stride, self.place.width, "{:?} has gaps", self.place);
-        let strides = warpsmith::Shape::from(shape).contiguous_strides();
-        self.buffer.strided(self.place.start(), shape, strides).expect("a guarded tensor lies in its buffer")
+        self.buffer
+            .strided(self.place.start(), shape, self.place.strides(shape))
+            .expect("a guarded tensor lies in its buffer")
     }
 
     /// The same, to be written.
     pub fn view_mut_as<const RANK: usize>(&mut self, shape: [usize; RANK]) -> ViewMut<'_, D, T> {
-        assert_eq!(self.place.stride, self.place.width, "{:?} has gaps", self.place);
-        let strides = warpsmith::Shape::from(shape).contiguous_strides();
-        self.buffer.strided_mut(self.place.start(), shape, strides).expect("a guarded tensor lies in its buffer")
+        self.buffer
+            .strided_mut(self.place.start(), shape, self.place.strides(shape))
+            .expect("a guarded tensor lies in its buffer")
     }
 
     /// The tensor, to be written.

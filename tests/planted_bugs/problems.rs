@@ -89,6 +89,9 @@ fn gelu<T: gelu::Real>(all: &mut Vec<Problem>, form: Form) {
         add(gelu::Problem::new(form, rows, width, 3).placed(place.with_gap(lanes), place, place.with_gap(1)));
         add(gelu::Problem::new(form, rows, width, 4).placed(place, place.shifted(1), place).with_bias());
     }
+    // Several passes over rows at a distance, by whole vectors.
+    let place = Place::matrix(291, 8 * lanes);
+    add(gelu::Problem::new(form, 291, 8 * lanes, 5).placed(place.with_gap(lanes), place, place.with_gap(2 * lanes)));
     // The last row is each of a thread's batch.
     for rows in [40, 168, 296, 424, 552] {
         add(gelu::Problem::new(form, rows, 2 * lanes, 5).with_bias());
@@ -117,6 +120,10 @@ fn layer_norm<T: layer_norm::Real>(all: &mut Vec<Problem>) {
         let place = Place::matrix(3, width);
         add(layer_norm::Problem::new(3, width, 4).with_residual().placed(place.with_gap(3).shifted(1)));
         add(layer_norm::Problem::new(3, width, 5).placed(place.with_gap(2 * lanes).shifted(lanes - 1)));
+    }
+    // Warps of a team that are no multiple of four, and a mean that is far away, so that the pivot counts: by vectors and by elements.
+    for (vectors, cut) in [(384, 0), (640, 1), (896, 0), (384, 1)] {
+        add(layer_norm::Problem::new(2, vectors * lanes - cut, 9).about(200.0, 1.0).with_residual());
     }
     let mut bare = layer_norm::Problem::new(4, 40 * lanes, 4);
     (bare.weight, bare.bias) = (None, None);
@@ -163,6 +170,10 @@ fn rms_norm<T: rms_norm::Real>(all: &mut Vec<Problem>) {
         let place = Place::matrix(3, width);
         add(rms_norm::Problem::new(3, width, 4).with_residual().placed(place.with_gap(3).shifted(1)));
         add(rms_norm::Problem::new(3, width, 5).placed(place.with_gap(2 * lanes).shifted(lanes - 1)));
+    }
+    // Warps of a team that are no multiple of four.
+    for (vectors, cut) in [(384, 0), (640, 1), (896, 0), (384, 1)] {
+        add(rms_norm::Problem::new(2, vectors * lanes - cut, 9).with_residual());
     }
     let bare = rms_norm::Problem::new(4, 40 * lanes, 4);
     add(rms_norm::Problem { weight: None, wants_rstd: false, wants_grad_weight: false, ..bare });
@@ -232,6 +243,12 @@ fn activation<T: activation::Real>(all: &mut Vec<Problem>) {
             let (rows, kind) = (input.len() / width, Kind::ALL[i % 3]);
             let problem = activation::Problem { input, ..activation::Problem::new(function, kind, rows, width) };
             add(activation::Problem { grad_output: vec![T::from_f64(1.0); rows * width], ..problem });
+        }
+        // Where functions that are alike are furthest apart, below zero, by vectors and by elements.
+        for width in [5 * lanes, 5 * lanes + 1] {
+            let input: Vec<T> = (0..2 * width).map(|_| T::from_f64(rng.uniform(-4.0, -2.5))).collect();
+            let problem = activation::Problem { input, ..activation::Problem::new(function, Kind::Plain, 2, width) };
+            add(activation::Problem { grad_output: vec![T::from_f64(1.0); 2 * width], ..problem });
         }
         // Whole vectors, single elements, a vector that is cut; several tiles, and more than one block of rows.
         for (rows, width) in [(3, 41 * lanes), (2, 37 * lanes + 3), (131, 16 * lanes), (2, 2048)] {

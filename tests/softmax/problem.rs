@@ -35,6 +35,8 @@ pub struct Problem<T> {
     /// Elements by which tensors are off a 256-byte boundary: what is read, what is written, and what the backward pass has of the
     /// forward.
     pub shifts: [usize; 3],
+    /// Elements between rows, of the same.
+    pub gaps: [usize; 3],
 }
 
 /// Elements from which on a row is judged alone.
@@ -54,6 +56,7 @@ impl<T: Real> Problem<T> {
             options: Options::default(),
             in_place: false,
             shifts: [0, 0, 0],
+            gaps: [0, 0, 0],
         }
     }
 
@@ -88,7 +91,7 @@ impl<T: Real> Problem<T> {
     }
 
     fn place(&self, which: usize) -> Place {
-        Place::matrix(self.rows(), self.width).shifted(self.shifts[which])
+        Place::matrix(self.rows(), self.width).with_gap(self.gaps[which]).shifted(self.shifts[which])
     }
 
     /// Reads `from` and writes the result of `call`, in one place or in two.
@@ -164,7 +167,7 @@ impl<T: Real> Problem<T> {
 
     /// The name of a comparison.
     fn name(&self, device: &str, what: &str) -> String {
-        let Self { matrices, queries, width, options, in_place, shifts, .. } = self;
+        let Self { matrices, queries, width, options, in_place, shifts, gaps, .. } = self;
         let mask = match &self.mask {
             Some(Mask::Keep(extents, _)) => format!("bytes {extents:?}"),
             Some(Mask::Add(extents, _)) => format!("numbers {extents:?}"),
@@ -172,7 +175,7 @@ impl<T: Real> Problem<T> {
         };
         format!(
             "{device}: softmax {} of [{matrices}, {queries}, {width}], mask {mask}, in place {in_place}, shifts {shifts:?}, \
-             {options:?}: {what}",
+             gaps {gaps:?}, {options:?}: {what}",
             T::DTYPE
         )
     }

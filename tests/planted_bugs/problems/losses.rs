@@ -36,6 +36,12 @@ fn cross_entropy<T: cross_entropy::Real>(all: &mut Vec<Problem>) {
         with_all.in_place = width % 2 == 1;
         add(with_all);
     }
+    // The loss alone.
+    for (rows, width) in [(17, 7), (5, 100 * lanes + 3), (2, 1000 * lanes + 1), (2, 5000 * lanes)] {
+        let problem = cross_entropy::Problem { wants_gradient: false, ..cross_entropy::Problem::new(rows, width, 3) };
+        add(problem.clone());
+        add(problem.with_all());
+    }
     let place = Place::matrix(6, 333);
     for (logits_place, gradient_place) in
         [(place.with_gap(3), place.shifted(1)), (place.shifted(1), place.with_gap(lanes))]
@@ -70,5 +76,11 @@ fn bce_with_logits<T: bce_with_logits::Real>(all: &mut Vec<Problem>) {
     // More vectors than threads, and more blocks than threads of the last sum.
     if size_of::<T>() == 4 {
         add(Bce::new((1 << 20) + 4099, Kind::I32));
+    } else {
+        // Of which each counts more elements than the one before.
+        let mut many = Bce::new(240 * 2048 - 5, Kind::I64);
+        let kept = |place: usize| place % 240 < place / 2048;
+        many.targets.iter_mut().enumerate().filter(|&(place, _)| !kept(place)).for_each(|(_, target)| *target = -100.0);
+        add(many);
     }
 }

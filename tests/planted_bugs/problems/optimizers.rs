@@ -100,7 +100,15 @@ fn lamb<T: lamb::Real>(all: &mut Vec<Problem>) {
             },
         );
         add(vec![normal(300)], |problem| problem.scalars[1] = (1e-3, 0.5, true));
+        // Second moments that are no normal numbers, and first ones that are zero where the second are not.
+        add(vec![normal(600)], |problem| problem.scalars.iter_mut().for_each(|scalars| scalars.1 = 1e-20));
+        add(vec![lamb::Parameter::new(5, 300, 2, cancelling), normal(70)], |problem| problem.options.beta1 = 0.5);
     }
+}
+
+/// Gradients of two steps whose mean with halves is zero.
+fn cancelling(_: &mut Rng, step: usize, _: usize) -> f64 {
+    [1.0, -0.5][step]
 }
 
 /// Teams of part of a warp, a warp and several; both maps; ends of every length, either tensor off its boundary; several tiles.
@@ -113,6 +121,8 @@ fn quantize<T: quantize::Real>(all: &mut Vec<Problem>) {
         values.iter_mut().step_by(700).for_each(|x| *x = T::from_f32(0.0));
         values[5] = T::from_f32(f32::NAN);
         values[6] = T::from_f64(1e-9);
+        values[802] = T::from_f32(f32::NAN);
+        values[8200] = T::from_f32(f32::INFINITY);
         for map in [Kind::Signed, Kind::Unsigned] {
             let problem = quantize::Problem::new(values.clone(), Options { block, map });
             add(quantize::Problem { shifts: [[0, 0], [1, 0], [0, 1], [0, 0]][i], ..problem });
@@ -150,6 +160,8 @@ fn lion<T: lion::Real>(all: &mut Vec<Problem>) {
             |_| (),
         );
         add(vec![normal(300)], |problem| problem.scalars[1] = (1e-3, 0.5, true));
+        // Moments that are no normal numbers.
+        add(vec![normal(600)], |problem| problem.scalars.iter_mut().for_each(|scalars| scalars.1 = 1e-38));
     }
 }
 
@@ -201,4 +213,9 @@ fn adamw8bit<T: adamw8bit::Real>(all: &mut Vec<Problem>) {
     let off = |seed, count, shifts| Parameter::new(seed, count, 2, wide).shifted(shifts);
     add(vec![off(4, 256, [1, 0]), off(5, 250, [0, 1]), off(6, 7, [0, 0]), off(7, 700, [3, 3])], |_| ());
     add(vec![Parameter::new(8, 300, 3, wide)], |problem| problem.scalars[1].2 = true);
+    // Second moments that are no normal numbers, and first ones that are zero where the second are not.
+    add(vec![Parameter::new(9, 600, 2, wide)], |problem| {
+        problem.scalars.iter_mut().for_each(|scalars| scalars.1 = 1e-20)
+    });
+    add(vec![Parameter::new(5, 300, 2, cancelling)], |problem| problem.options.beta1 = 0.5);
 }

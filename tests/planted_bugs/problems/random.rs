@@ -28,6 +28,7 @@ fn dropout<T: dropout::Real>(all: &mut Vec<Problem>) {
         add(dropout::Problem { gaps, shifts, offsets: [u64::from(u32::MAX), 5], ..problem.clone() });
         add(dropout::Problem { gaps: [1, 2], shifts: [1, 0], offsets: [u64::MAX - 7, 3], ..problem.clone() });
         add(dropout::Problem { probability: [0.0, 1.0][i % 2], ..problem });
+        add(dropout::Problem { probability: 1.0, ..dropout::Problem::new(9, 5 * lanes + 1, target) });
     }
     // Rows on boundaries that do not begin with a block of words.
     let problem = dropout::Problem::new(9, 8 * lanes + 1, Target::Sum);

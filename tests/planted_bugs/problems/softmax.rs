@@ -25,7 +25,8 @@ fn of_type<T: softmax::Real>(all: &mut Vec<Problem>) {
         (1, 1, 16_384 * lanes - 1),
     ] {
         let problem = softmax::Problem::new(matrices, queries, width);
-        add(problem.clone());
+        let apart = [lanes, 3 * lanes, 2 * lanes];
+        add(softmax::Problem { gaps: apart, ..problem.clone() });
         add(softmax::Problem { in_place: true, ..problem.clone() }.kept([1, queries]));
         add(problem.clone().kept([1, queries]).logarithm());
         let added = softmax::Problem { shifts: [1, 2, 3], ..problem.clone() }.added([matrices, 1]);
