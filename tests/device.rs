@@ -182,8 +182,9 @@ fn launches_stay_within_the_limits_of_the_model() -> Result<()> {
         assert_eq!(shared(&TILE, limit as u32 - 1023), refusal, "{model:?}");
 
         let threads = |block| launch_in_shape(&device, &SCALE, LaunchShape { block, ..shape });
-        assert_eq!(threads([32, 32, 1]), Ok(()));
+        assert_eq!(threads([1024, 1, 1]), Ok(()));
         assert_eq!(threads([1025, 1, 1]), refused("the number of threads in a block", 1024, 1025));
+        assert_eq!(threads([32, 33, 1]), refused("the number of threads in a block", 1024, 1056));
         assert_eq!(threads([1, 1, 65]), refused("the number of threads along z", 64, 65));
         let grid = |grid| launch_in_shape(&device, &SCALE, LaunchShape { grid, ..shape });
         assert_eq!(grid([1, 65_536, 1]), refused("the number of blocks along y", 65_535, 65_536));
